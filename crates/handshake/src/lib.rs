@@ -1,0 +1,1 @@
+//! The Noise handshake of Keyway and its record layer.

@@ -1,0 +1,1 @@
+//! Who a Keyway node is: keys, node ids, their text form, key files, and signed data.

@@ -1,0 +1,1 @@
+//! The node without I/O: everything that a Keyway node decides.

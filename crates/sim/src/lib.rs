@@ -1,0 +1,1 @@
+//! A deterministic world around Keyway nodes: clock, links, NATs and faults, replayed from a seed.
