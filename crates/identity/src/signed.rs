@@ -165,3 +165,146 @@ pub enum VerifyError<E: std::error::Error + 'static> {
     #[error(transparent)]
     Signature(#[from] SignatureError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value with two encodings: with and without a trailing zero octet.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Note {
+        author: NodeId,
+        text: String,
+    }
+
+    #[derive(Debug, PartialEq, thiserror::Error)]
+    #[error("not a note")]
+    struct NotANote;
+
+    impl Signable for Note {
+        const CONTEXT: &'static str = "note";
+        const LEN_MAX: usize = 64;
+        type Error = NotANote;
+
+        fn signer(&self) -> NodeId {
+            self.author
+        }
+
+        fn to_bytes(&self) -> Vec<u8> {
+            [self.author.as_bytes(), self.text.as_bytes()].concat()
+        }
+
+        fn from_bytes(bytes: &[u8]) -> Result<Self, NotANote> {
+            let (author, text) = bytes.split_first_chunk().ok_or(NotANote)?;
+            let author = NodeId::from_bytes(*author).map_err(|_| NotANote)?;
+            let text = text.strip_suffix(&[0]).unwrap_or(text);
+            let text = str::from_utf8(text).map_err(|_| NotANote)?.to_owned();
+            Ok(Self { author, text })
+        }
+    }
+
+    fn key() -> SecretKey {
+        SecretKey::from_bytes([9; 32])
+    }
+
+    fn note(text: &str) -> Note {
+        Note {
+            author: key().node_id(),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_was_signed_is_read_back_with_its_octets() {
+        let signed = Signed::sign(note("hello"), &key()).unwrap();
+        let read = Signed::<Note>::verify(signed.bytes(), signed.signature()).unwrap();
+        assert_eq!(read, signed);
+        assert_eq!(read.into_value(), note("hello"));
+    }
+
+    #[test]
+    fn the_octets_stay_as_they_came_where_encoding_again_would_differ() {
+        let mut bytes = note("hello").to_bytes();
+        bytes.push(0);
+        let signature = key().sign(Note::CONTEXT, &bytes);
+        let read = Signed::<Note>::verify(&bytes, &signature).unwrap();
+        assert_eq!(read.bytes(), bytes);
+        assert_ne!(read.value().to_bytes(), bytes);
+        assert!(Signed::<Note>::verify(&read.value().to_bytes(), &signature).is_err());
+    }
+
+    // V1
+    #[test]
+    fn every_flipped_bit_of_octets_or_signature_is_refused() {
+        let signed = Signed::sign(note("hello"), &key()).unwrap();
+        for bit in 0..signed.bytes().len() * 8 {
+            let mut bytes = signed.bytes().to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                Signed::<Note>::verify(&bytes, signed.signature()).is_err(),
+                "bit {bit}"
+            );
+        }
+        for bit in 0..Signature::LEN * 8 {
+            let mut bytes = *signed.signature().as_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let flipped = Signature::from_bytes(bytes);
+            assert!(
+                Signed::<Note>::verify(signed.bytes(), &flipped).is_err(),
+                "bit {bit}"
+            );
+        }
+    }
+
+    // V1
+    #[test]
+    fn a_value_that_names_another_signer_is_refused() {
+        let other = SecretKey::from_bytes([8; 32]);
+        let refused = Signed::sign(note("hello"), &other).unwrap_err();
+        let expected = SignError::OtherSigner {
+            signer: key().node_id(),
+            key: other.node_id(),
+        };
+        assert_eq!(refused, expected);
+
+        let bytes = note("hello").to_bytes();
+        let forged = other.sign(Note::CONTEXT, &bytes);
+        let refused = Signed::<Note>::verify(&bytes, &forged).unwrap_err();
+        assert_eq!(refused, VerifyError::Signature(SignatureError));
+    }
+
+    #[test]
+    fn a_signature_under_another_label_is_refused() {
+        let bytes = note("hello").to_bytes();
+        let signature = key().sign("letter", &bytes);
+        assert!(Signed::<Note>::verify(&bytes, &signature).is_err());
+    }
+
+    #[test]
+    fn too_many_octets_are_refused_on_both_sides() {
+        let long = note(&"x".repeat(33));
+        let bytes = long.to_bytes();
+        let expected = SignError::TooLong {
+            maximum: 64,
+            actual: 65,
+        };
+        assert_eq!(Signed::sign(long, &key()).unwrap_err(), expected);
+        let signature = key().sign(Note::CONTEXT, &bytes);
+        let refused = Signed::<Note>::verify(&bytes, &signature).unwrap_err();
+        assert_eq!(
+            refused,
+            VerifyError::TooLong {
+                maximum: 64,
+                actual: 65
+            }
+        );
+        assert!(Signed::sign(note(&"x".repeat(32)), &key()).is_ok());
+    }
+
+    #[test]
+    fn octets_that_are_no_value_are_refused_with_the_reason() {
+        let signature = key().sign(Note::CONTEXT, b"short");
+        let refused = Signed::<Note>::verify(b"short", &signature).unwrap_err();
+        assert_eq!(refused, VerifyError::Malformed(NotANote));
+    }
+}

@@ -32,12 +32,12 @@ fn write(path: &Path, key: &SecretKey) -> Result<(), KeyFileCause> {
         .and_then(|()| file.sync_all())
         .map_err(KeyFileCause::io("write it"))?;
     drop(file);
-    publish(&temporary.0, path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => KeyFileCause::Exists,
-        _ => KeyFileCause::Io {
-            action: "give the new file its name",
-            error,
-        },
+    publish(&temporary.0, path).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            KeyFileCause::Exists
+        } else {
+            KeyFileCause::io("give the new file its name")(error)
+        }
     })?;
     drop(temporary);
     sync_folder(folder).map_err(KeyFileCause::io("bring its folder to the disk"))
@@ -123,4 +123,50 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Publish = fn(&Path, &Path) -> io::Result<()>;
+
+    /// Both ways have to do, whichever this file system has; `rename_exclusively` may be unsupported here.
+    #[test]
+    fn either_way_to_name_the_file_works_once_and_never_replaces() {
+        for way in [publish as Publish, link as Publish] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("node.key");
+            for (content, outcome) in [("first", true), ("second", false)] {
+                let (temporary, mut file) = Temporary::create(folder.path()).unwrap();
+                file.write_all(content.as_bytes()).unwrap();
+                let result = way(&temporary.0, &path);
+                assert_eq!(result.is_ok(), outcome);
+                if let Err(error) = result {
+                    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+                }
+            }
+            assert_eq!(fs::read(&path).unwrap(), b"first");
+            assert_eq!(
+                fs::read_dir(folder.path()).unwrap().count(),
+                1,
+                "no other name is left"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_path_is_an_error_and_leaves_nothing_behind() {
+        let error = create(Path::new(""), &SecretKey::from_bytes([7; 32])).unwrap_err();
+        assert!(matches!(error.cause(), KeyFileCause::Io { .. }));
+        let left = fs::read_dir(".").unwrap().filter(|entry| {
+            entry
+                .as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .starts_with(".keyway-")
+        });
+        assert_eq!(left.count(), 0);
+    }
 }

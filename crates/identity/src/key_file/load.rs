@@ -48,12 +48,10 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileCause> {
 }
 
 fn not_read(error: io::Error) -> KeyFileCause {
-    match error.kind() {
-        io::ErrorKind::NotFound => KeyFileCause::Missing,
-        _ => KeyFileCause::Io {
-            action: "read it",
-            error,
-        },
+    if error.kind() == io::ErrorKind::NotFound {
+        KeyFileCause::Missing
+    } else {
+        KeyFileCause::io("read it")(error)
     }
 }
 
@@ -117,5 +115,44 @@ fn check_mode(mode: u32) -> Result<(), KeyFileCause> {
         Ok(())
     } else {
         Err(KeyFileCause::Mode { mode })
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    // K1
+    #[test]
+    fn a_file_of_another_user_is_refused_even_to_root() {
+        assert!(check_owner(1000, 1000).is_ok());
+        assert!(check_owner(0, 1000).is_ok());
+        assert!(check_owner(0, 0).is_ok());
+        for (owner, user) in [(1001, 1000), (1000, 0)] {
+            let refused = check_owner(owner, user);
+            assert!(
+                matches!(refused, Err(KeyFileCause::Owner { owner: o, user: u }) if (o, u) == (owner, user))
+            );
+        }
+    }
+
+    #[test]
+    fn the_owner_of_the_real_file_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("node.key");
+        super::super::create(&path, &SecretKey::from_bytes([7; 32])).unwrap();
+        const NOBODY: u32 = 65534;
+        // Only root may give files away; everybody else sees that their own file is accepted.
+        match std::os::unix::fs::chown(&path, Some(NOBODY), None) {
+            Ok(()) => {
+                let error = load(&path).unwrap_err();
+                assert!(
+                    matches!(error.cause(), KeyFileCause::Owner { owner: NOBODY, .. }),
+                    "{error}"
+                );
+                assert!(error.to_string().contains("chown"), "{error}");
+            }
+            Err(_) => assert!(load(&path).is_ok()),
+        }
     }
 }
