@@ -1,0 +1,40 @@
+use crate::codes;
+
+/// What the peer did that no honest peer does. The association closes with its code.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// One of [`codes`].
+    pub(crate) code: u64,
+    /// What happened, for the CLOSE and for the log.
+    pub(crate) reason: &'static str,
+}
+
+impl Violation {
+    pub(crate) const fn protocol(reason: &'static str) -> Self {
+        Self {
+            code: codes::PROTOCOL_VIOLATION,
+            reason,
+        }
+    }
+
+    pub(crate) const fn malformed(reason: &'static str) -> Self {
+        Self {
+            code: codes::MALFORMED,
+            reason,
+        }
+    }
+
+    pub(crate) const fn cid_limit(reason: &'static str) -> Self {
+        Self {
+            code: codes::CID_LIMIT,
+            reason,
+        }
+    }
+
+    pub(crate) const fn optimistic_ack() -> Self {
+        Self {
+            code: codes::OPTIMISTIC_ACK,
+            reason: "acknowledged a packet that was never sent",
+        }
+    }
+}
