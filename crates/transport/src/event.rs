@@ -1,9 +1,10 @@
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use keyway_wire::{Candidate, Cid, ServiceName, StreamId, StreamKind};
 
-use crate::Route;
+use crate::{PingId, Route};
 
 /// What an association tells whoever drives it.
 ///
@@ -104,17 +105,13 @@ pub enum EndReason {
         /// One of [`codes`](crate::codes).
         code: u64,
         /// What it did.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// The peer came back without its state.
     PeerRestarted,
     /// The peer was not heard of for as long as the configuration has patience.
     TimedOut,
 }
-
-/// Names one [`ping`](crate::Association::ping).
-#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
-pub struct PingId(pub u64);
 
 /// Whether a path is kept open while nobody uses it.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug, Default)]

@@ -5,11 +5,14 @@ mod batch;
 pub mod codes;
 mod config;
 mod event;
+mod mtu;
 mod range_set;
+mod recovery;
 mod route;
 mod sent_frame;
 
 pub use batch::{Batch, Ecn, Transmit};
 pub use config::AssociationConfig;
-pub use event::{AssociationEvent, EndReason, Incarnations, Keepalive, PathInfo, PingId};
+pub use event::{AssociationEvent, EndReason, Incarnations, Keepalive, PathInfo};
 pub use route::{Channel, Route};
+pub use sent_frame::PingId;

@@ -1,12 +1,14 @@
+use std::borrow::Cow;
+
 use crate::codes;
 
 /// What the peer did that no honest peer does. The association closes with its code.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     /// One of [`codes`].
     pub(crate) code: u64,
     /// What happened, for the CLOSE and for the log.
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Cow<'static, str>,
 }
 
 impl Violation {
