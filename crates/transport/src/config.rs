@@ -1,6 +1,9 @@
 use std::time::Duration;
 
+use keyway_handshake::{Limits, TransportParameters};
+
 use crate::Keepalive;
+use crate::streams::StreamLimits;
 
 /// Every limit and every duration of an association, with the reasons for its default.
 ///
@@ -8,10 +11,11 @@ use crate::Keepalive;
 /// are octets. Tests make them smaller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssociationConfig {
-    /// UDP payload that fits through every path worth using: 1,200, as in QUIC (RFC 9000, 14).
-    pub udp_payload_min: u16,
+    /// Windows, buffers and counts of streams and datagrams.
+    pub streams: StreamLimits,
+
     /// The largest UDP payload that is probed for and accepted: 1,452 is what an Ethernet of 1,500 leaves to IPv6.
-    pub udp_payload_max: u16,
+    pub udp_payload_max: u32,
 
     /// The longest that an acknowledgement is held back: 25 ms, as in QUIC (RFC 9000, 18.2).
     pub ack_delay_max: Duration,
@@ -42,6 +46,8 @@ pub struct AssociationConfig {
     /// How often [`HandshakeWanted`](crate::AssociationEvent::HandshakeWanted) is repeated. The node's own schedule of
     /// retries is below it.
     pub handshake_repeat: Duration,
+    /// When keys are ratcheted, and when they are retired.
+    pub session: Limits,
 
     /// Whether an unused association keeps its path open.
     pub keepalive: Keepalive,
@@ -57,14 +63,14 @@ pub struct AssociationConfig {
     /// Time without acknowledgement after which a path is dead, if there is no other to turn to: leaving it has no
     /// use but to ask for a handshake, and a lossy path should not be left for that.
     pub last_path_patience: Duration,
-    /// Cap of the backoff of probes while data waits (it limits the backoff, never the timeout itself).
-    pub probe_interval_max: Duration,
+    /// The longest time between two attempts to reach the peer while no path works and somebody waits.
+    pub retry_interval_max: Duration,
 }
 
 impl Default for AssociationConfig {
     fn default() -> Self {
         Self {
-            udp_payload_min: 1200,
+            streams: StreamLimits::default(),
             udp_payload_max: 1452,
             ack_delay_max: Duration::from_millis(25),
             ack_delay_min: Duration::from_micros(500),
@@ -78,13 +84,29 @@ impl Default for AssociationConfig {
             session_lifetime: Duration::from_secs(180),
             half_open_lifetime: Duration::from_secs(10),
             handshake_repeat: Duration::from_secs(5),
+            session: Limits::default(),
             keepalive: Keepalive::WhileUsed,
             keepalive_interval: Duration::from_secs(25),
             idle_after: Duration::from_secs(600),
             patience: Duration::from_secs(24 * 3600),
             stall_after: Duration::from_secs(5),
-            last_path_patience: Duration::from_secs(2),
-            probe_interval_max: Duration::from_secs(2),
+            last_path_patience: Duration::from_secs(3),
+            retry_interval_max: Duration::from_secs(2),
+        }
+    }
+}
+
+impl AssociationConfig {
+    /// What this side tells the peer in INIT or RESP: the limits that the peer has to keep to.
+    #[must_use]
+    pub fn parameters(&self) -> TransportParameters {
+        TransportParameters {
+            max_data: self.streams.window_initial,
+            max_stream_data: self.streams.stream_window_initial,
+            max_streams: self.streams.streams_max,
+            max_datagram: u64::from(self.udp_payload_max),
+            max_udp_payload: u64::from(self.udp_payload_max),
+            max_ack_delay: self.ack_delay_max,
         }
     }
 }

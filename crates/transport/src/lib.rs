@@ -12,18 +12,10 @@ mod route;
 mod sent_frame;
 mod streams;
 
+pub use association::{Association, ReceiveError};
 pub use batch::{Batch, Ecn, Transmit};
 pub use config::AssociationConfig;
 pub use event::{AssociationEvent, EndReason, Incarnations, Keepalive, PathInfo};
 pub use route::{Channel, Route};
 pub use sent_frame::PingId;
 pub use streams::{OpenError, ReadError, SendDatagramError, StreamLimits, WriteError};
-
-/// Why an association is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// Closed from this side.
-    Local,
-    /// The peer was not heard of for too long.
-    TimedOut,
-}

@@ -69,7 +69,12 @@ impl Activity {
     }
 
     /// Takes note of whether something waits, and of an acknowledgement.
-    pub(crate) fn on_waiting(&mut self, now: Time, waits: bool, acknowledged: bool) -> Option<Change> {
+    pub(crate) fn on_waiting(
+        &mut self,
+        now: Time,
+        waits: bool,
+        acknowledged: bool,
+    ) -> Option<Change> {
         if !waits {
             self.waiting_since = None;
         } else if acknowledged {
@@ -91,12 +96,15 @@ impl Activity {
 
     /// When a stall has to be reported.
     pub(crate) fn stalls_at(&self) -> Option<Time> {
-        self.waiting_since.filter(|_| !self.stalled).map(|since| since + self.stall_after)
+        self.waiting_since
+            .filter(|_| !self.stalled)
+            .map(|since| since + self.stall_after)
     }
 
     /// When the wish for a handshake may be said, if it is wished from `since` on.
     pub(crate) fn ask_at(&self, since: Time) -> Time {
-        self.asked.map_or(since, |asked| since.max(asked + self.handshake_repeat))
+        self.asked
+            .map_or(since, |asked| since.max(asked + self.handshake_repeat))
     }
 
     pub(crate) fn on_asked(&mut self, now: Time) {
@@ -139,10 +147,16 @@ mod tests {
         assert_eq!(activity.stalls_at(), Some(at(15)));
         assert_eq!(activity.on_waiting(at(12), true, true), None);
         assert_eq!(activity.stalls_at(), Some(at(17)));
-        assert_eq!(activity.on_waiting(at(17), true, false), Some(Change::Stalled));
+        assert_eq!(
+            activity.on_waiting(at(17), true, false),
+            Some(Change::Stalled)
+        );
         assert_eq!(activity.on_waiting(at(30), true, false), None);
         assert_eq!(activity.stalls_at(), None);
-        assert_eq!(activity.on_waiting(at(31), true, true), Some(Change::Recovered));
+        assert_eq!(
+            activity.on_waiting(at(31), true, true),
+            Some(Change::Recovered)
+        );
         assert_eq!(activity.on_waiting(at(32), false, false), None);
         assert_eq!(activity.stalls_at(), None);
     }

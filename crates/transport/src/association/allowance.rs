@@ -37,7 +37,9 @@ impl Allowance {
 
     /// Octets that may be sent.
     pub(crate) fn left(&self) -> usize {
-        self.left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX))
+        self.left.map_or(usize::MAX, |left| {
+            usize::try_from(left).unwrap_or(usize::MAX)
+        })
     }
 }
 

@@ -72,7 +72,10 @@ mod tests {
     use super::*;
 
     fn candidate(port: u16) -> Candidate {
-        Candidate { kind: CandidateKind::Host, address: ([192, 0, 2, 1], port).into() }
+        Candidate {
+            kind: CandidateKind::Host,
+            address: ([192, 0, 2, 1], port).into(),
+        }
     }
 
     fn said(local: &mut LocalCandidates, remote: &mut RemoteCandidates) -> Option<Vec<Candidate>> {
@@ -90,7 +93,10 @@ mod tests {
         assert_eq!(said(&mut local, &mut remote), None);
         local.set(&[candidate(1)]);
         local.set(&[candidate(2), candidate(3)]);
-        assert_eq!(said(&mut local, &mut remote), Some(vec![candidate(2), candidate(3)]));
+        assert_eq!(
+            said(&mut local, &mut remote),
+            Some(vec![candidate(2), candidate(3)])
+        );
         local.set(&[candidate(2), candidate(3)]);
         assert_eq!(said(&mut local, &mut remote), None);
         local.set(&[]);
@@ -108,7 +114,9 @@ mod tests {
         local.set(&[candidate(2)]);
         local.on_lost(sequence);
         assert_eq!(said(&mut local, &mut remote), Some(vec![candidate(2)]));
-        let Some(Ok(Frame::Candidates(frame))) = Frames::new(&late[..len]).next() else { panic!("written above") };
+        let Some(Ok(Frame::Candidates(frame))) = Frames::new(&late[..len]).next() else {
+            panic!("written above")
+        };
         assert_eq!(remote.accept(&frame), None);
     }
 
@@ -117,6 +125,9 @@ mod tests {
         let many: Vec<_> = (1..100).map(candidate).collect();
         let (mut local, mut remote) = (LocalCandidates::default(), RemoteCandidates::default());
         local.set(&many);
-        assert_eq!(said(&mut local, &mut remote).map(|list| list.len()), Some(CANDIDATES_MAX));
+        assert_eq!(
+            said(&mut local, &mut remote).map(|list| list.len()),
+            Some(CANDIDATES_MAX)
+        );
     }
 }

@@ -45,7 +45,10 @@ impl Closing {
     }
 
     pub(crate) fn frame(&self) -> Frame<'_> {
-        Frame::Close(CloseFrame { code: self.code, reason: &self.text })
+        Frame::Close(CloseFrame {
+            code: self.code,
+            reason: &self.text,
+        })
     }
 
     pub(crate) fn on_sent(&mut self, now: Time) {
@@ -79,7 +82,13 @@ mod tests {
 
     #[test]
     fn a_close_is_repeated_at_each_timeout_and_sooner_where_the_peer_goes_on() {
-        let mut closing = Closing::new(at(0), 3, "bye", EndReason::Local, Duration::from_millis(100));
+        let mut closing = Closing::new(
+            at(0),
+            3,
+            "bye",
+            EndReason::Local,
+            Duration::from_millis(100),
+        );
         assert_eq!((closing.next, closing.until), (at(0), at(300)));
         closing.on_sent(at(0));
         assert_eq!(closing.next, at(100));

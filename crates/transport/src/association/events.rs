@@ -17,9 +17,8 @@ impl Events {
         use AssociationEvent::{Candidates, HandshakeWanted, Observed, ProbedFrom};
         let about = |other: &AssociationEvent| match (&event, other) {
             (Candidates(_), Candidates(_)) | (HandshakeWanted, HandshakeWanted) => true,
-            (Observed { route, .. }, Observed { route: other, .. }) | (ProbedFrom(route), ProbedFrom(other)) => {
-                route == other
-            }
+            (Observed { route, .. }, Observed { route: other, .. })
+            | (ProbedFrom(route), ProbedFrom(other)) => route == other,
             _ => false,
         };
         if let Some(waiting) = self.queue.iter_mut().find(|waiting| about(waiting)) {
@@ -27,7 +26,14 @@ impl Events {
             return;
         }
         let addresses = |event: &AssociationEvent| matches!(event, Observed { .. } | ProbedFrom(_));
-        if addresses(&event) && self.queue.iter().filter(|waiting| addresses(waiting)).count() >= ADDRESSES_MAX {
+        if addresses(&event)
+            && self
+                .queue
+                .iter()
+                .filter(|waiting| addresses(waiting))
+                .count()
+                >= ADDRESSES_MAX
+        {
             return;
         }
         self.queue.push_back(event);
@@ -51,7 +57,9 @@ mod tests {
     }
 
     fn route(port: u16) -> Route {
-        Route::Direct { remote: address(port) }
+        Route::Direct {
+            remote: address(port),
+        }
     }
 
     #[test]
@@ -59,12 +67,30 @@ mod tests {
         let mut events = Events::default();
         events.push(AssociationEvent::HandshakeWanted);
         events.push(AssociationEvent::Candidates(vec![]));
-        events.push(AssociationEvent::Observed { address: address(1), route: route(9) });
+        events.push(AssociationEvent::Observed {
+            address: address(1),
+            route: route(9),
+        });
         events.push(AssociationEvent::HandshakeWanted);
-        events.push(AssociationEvent::Observed { address: address(2), route: route(9) });
+        events.push(AssociationEvent::Observed {
+            address: address(2),
+            route: route(9),
+        });
         let all: Vec<_> = std::iter::from_fn(|| events.pop()).collect();
-        assert_eq!(all[..2], [AssociationEvent::HandshakeWanted, AssociationEvent::Candidates(vec![])]);
-        assert_eq!(all[2..], [AssociationEvent::Observed { address: address(2), route: route(9) }]);
+        assert_eq!(
+            all[..2],
+            [
+                AssociationEvent::HandshakeWanted,
+                AssociationEvent::Candidates(vec![])
+            ]
+        );
+        assert_eq!(
+            all[2..],
+            [AssociationEvent::Observed {
+                address: address(2),
+                route: route(9)
+            }]
+        );
     }
 
     #[test]
@@ -74,6 +100,10 @@ mod tests {
         assert_eq!(events.queue.len(), ADDRESSES_MAX);
         events.push(AssociationEvent::CidWanted);
         events.push(AssociationEvent::CidWanted);
-        assert_eq!(events.queue.len(), ADDRESSES_MAX + 2, "other events are not affected, and these are counted");
+        assert_eq!(
+            events.queue.len(),
+            ADDRESSES_MAX + 2,
+            "other events are not affected, and these are counted"
+        );
     }
 }

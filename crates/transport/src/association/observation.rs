@@ -18,7 +18,11 @@ impl Observation {
             return;
         }
         *sequence = sequence.saturating_add(1);
-        *self = Self { address: Some(address), sequence: *sequence, waiting: true };
+        *self = Self {
+            address: Some(address),
+            sequence: *sequence,
+            waiting: true,
+        };
     }
 
     /// Whether it waits to be said.
@@ -29,7 +33,10 @@ impl Observation {
     /// Writes the frame if it waits and fits, and says which it is.
     pub(crate) fn write(&mut self, out: &mut [u8]) -> Option<(usize, u64)> {
         let address = self.address.filter(|_| self.waiting)?;
-        let frame = Frame::ObservedAddress(ObservedAddressFrame { sequence: self.sequence, address });
+        let frame = Frame::ObservedAddress(ObservedAddressFrame {
+            sequence: self.sequence,
+            address,
+        });
         if frame.len() > out.len() {
             return None;
         }
@@ -55,13 +62,22 @@ mod tests {
         observation.set(first, &mut sequence);
         observation.set(first, &mut sequence);
         assert_eq!(observation.write(&mut [0; 4]), None, "no room");
-        assert_eq!(observation.write(&mut out).map(|(_, sequence)| sequence), Some(7));
+        assert_eq!(
+            observation.write(&mut out).map(|(_, sequence)| sequence),
+            Some(7)
+        );
         assert_eq!(observation.write(&mut out), None);
         observation.on_lost(7);
-        assert_eq!(observation.write(&mut out).map(|(_, sequence)| sequence), Some(7));
+        assert_eq!(
+            observation.write(&mut out).map(|(_, sequence)| sequence),
+            Some(7)
+        );
         observation.set("192.0.2.1:4101".parse().unwrap(), &mut sequence);
         observation.on_lost(7);
-        assert_eq!(observation.write(&mut out).map(|(_, sequence)| sequence), Some(8));
+        assert_eq!(
+            observation.write(&mut out).map(|(_, sequence)| sequence),
+            Some(8)
+        );
         observation.on_lost(7);
         assert!(!observation.is_waiting());
     }

@@ -23,7 +23,11 @@ pub(crate) struct PacketWriter<'a> {
 impl<'a> PacketWriter<'a> {
     /// `room` is what the whole packet may take; `None` if not even an empty one fits.
     pub(crate) fn new(room: &'a mut [u8], route: Route) -> Option<Self> {
-        (room.len() >= route.overhead() + PACKET_OVERHEAD).then_some(Self { room, route, frames: 0 })
+        (room.len() >= route.overhead() + PACKET_OVERHEAD).then_some(Self {
+            room,
+            route,
+            frames: 0,
+        })
     }
 
     /// Room for further frames.
@@ -35,7 +39,8 @@ impl<'a> PacketWriter<'a> {
 
     /// So many octets of the free room were written.
     pub(crate) fn advance(&mut self, octets: usize) {
-        self.frames = (self.start() + self.frames + octets).min(self.room.len() - TAG_LEN) - self.start();
+        self.frames =
+            (self.start() + self.frames + octets).min(self.room.len() - TAG_LEN) - self.start();
     }
 
     /// Writes a frame if it fits.
@@ -71,15 +76,31 @@ impl<'a> PacketWriter<'a> {
     ///
     /// # Errors
     /// The key is used up; nothing may be sent.
-    pub(crate) fn seal(self, session: &mut LiveSession, id: RemoteCid, number: u64) -> Result<usize, SealError> {
+    pub(crate) fn seal(
+        self,
+        session: &mut LiveSession,
+        id: RemoteCid,
+        number: u64,
+    ) -> Result<usize, SealError> {
         let len = self.len();
         let overhead = self.route.overhead();
         if let Route::Relay { channel } = self.route {
-            RelayHeader { token: channel.token }.emit(self.room);
+            RelayHeader {
+                token: channel.token,
+            }
+            .emit(self.room);
         }
-        let Some(packet) = self.room.get_mut(overhead..len) else { return Err(SealError::Exhausted) };
+        let Some(packet) = self.room.get_mut(overhead..len) else {
+            return Err(SealError::Exhausted);
+        };
         let (slot, phase) = session.header_bits();
-        DataHeader { slot, phase, cid: id.cid, number }.emit(packet);
+        DataHeader {
+            slot,
+            phase,
+            cid: id.cid,
+            number,
+        }
+        .emit(packet);
         let (header, payload) = packet.split_at_mut(DATA_HEADER_LEN);
         session.seal(header, id.sequence, number, payload)?;
         Ok(len)

@@ -68,8 +68,20 @@ pub(crate) enum Check {
 }
 
 impl Path {
-    pub(crate) fn new(now: Time, id: PathId, route: Route, health: Health, recovery: Recovery<SentFrames>) -> Self {
-        let allowance = if health == Health::Provisional { Allowance::NOTHING } else { Allowance::UNLIMITED };
+    pub(crate) fn new(
+        now: Time,
+        id: PathId,
+        route: Route,
+        health: Health,
+        recovery: Recovery<SentFrames>,
+    ) -> Self {
+        // A relay forwards only between two that both want it, so nobody else is hit by what goes through it.
+        let limited = health == Health::Provisional && route.is_direct();
+        let allowance = if limited {
+            Allowance::NOTHING
+        } else {
+            Allowance::UNLIMITED
+        };
         Self {
             id,
             route,
@@ -109,7 +121,8 @@ impl Path {
 
     /// Octets of frames that a packet of full size holds.
     pub(crate) fn frame_room(&self) -> usize {
-        self.mtu().saturating_sub(PACKET_OVERHEAD + self.route.overhead())
+        self.mtu()
+            .saturating_sub(PACKET_OVERHEAD + self.route.overhead())
     }
 
     /// When the next check is due: an acknowledgement is owed, and one more probe timeout has passed without any.
@@ -118,8 +131,18 @@ impl Path {
             return None;
         }
         let since = self.recovery.unacked_since()?;
-        let checks = if since == self.checked_since { self.checks } else { 0 };
-        Some(since + self.recovery.pto_base().saturating_mul(checks.saturating_add(1)))
+        let checks = if since == self.checked_since {
+            self.checks
+        } else {
+            0
+        };
+        Some(
+            since
+                + self
+                    .recovery
+                    .pto_base()
+                    .saturating_mul(checks.saturating_add(1)),
+        )
     }
 
     /// Checks the path if that is due. Without an alternative it is given up only after `last_patience`: to leave it has
@@ -138,7 +161,11 @@ impl Path {
         if self.checks >= CHECKS && since + patience <= now {
             return Some(Check::Dead);
         }
-        Some(if self.checks == 1 { Check::Late } else { Check::StillLate })
+        Some(if self.checks == 1 {
+            Check::Late
+        } else {
+            Check::StillLate
+        })
     }
 
     /// Takes note of what was sent here.

@@ -37,7 +37,14 @@ pub(crate) struct Selection {
 impl Paths {
     /// `peer_ack_delay` is what the peer announced, `udp_payload_max` what both sides take.
     pub(crate) fn new(max: usize, peer_ack_delay: Duration, udp_payload_max: u32) -> Self {
-        Self { list: Vec::new(), selected: None, next_id: 0, max, peer_ack_delay, udp_payload_max }
+        Self {
+            list: Vec::new(),
+            selected: None,
+            next_id: 0,
+            max,
+            peer_ack_delay,
+            udp_payload_max,
+        }
     }
 
     /// Adds a path, in the place of a worse one if there are too many. Its id, and the path that has to go.
@@ -48,7 +55,11 @@ impl Paths {
         health: Health,
         rtt: Option<Duration>,
     ) -> (PathId, Option<Path>) {
-        let evicted = if self.list.len() >= self.max { self.evict() } else { None };
+        let evicted = if self.list.len() >= self.max {
+            self.evict()
+        } else {
+            None
+        };
         let id = PathId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
         let rtt = rtt.unwrap_or(INITIAL_RTT);
@@ -83,7 +94,9 @@ impl Paths {
 
     /// The path whose packets go under the peer's id of that sequence.
     pub(crate) fn by_sequence_mut(&mut self, sequence: CidSequence) -> Option<&mut Path> {
-        self.list.iter_mut().find(|path| path.cid.is_some_and(|cid| cid.sequence == sequence))
+        self.list
+            .iter_mut()
+            .find(|path| path.cid.is_some_and(|cid| cid.sequence == sequence))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Path> {
@@ -114,27 +127,47 @@ impl Paths {
 
     /// The best path beside `id` that works.
     pub(crate) fn alternative(&self, id: PathId) -> Option<PathId> {
-        let others = self.list.iter().filter(|path| path.id != id && path.is_live());
+        let others = self
+            .list
+            .iter()
+            .filter(|path| path.id != id && path.is_live());
         others.min_by_key(|path| rank(path)).map(|path| path.id)
     }
 
     /// The relayed path that is kept warm beside a direct one.
     pub(crate) fn spare(&self) -> Option<&Path> {
-        let others = self.list.iter().filter(|path| !self.is_selected(path.id) && path.is_live());
-        others.filter(|path| path.tier() == Tier::Relayed).min_by_key(|path| rank(path))
+        let others = self
+            .list
+            .iter()
+            .filter(|path| !self.is_selected(path.id) && path.is_live());
+        others
+            .filter(|path| path.tier() == Tier::Relayed)
+            .min_by_key(|path| rank(path))
     }
 
     /// Three probe timeouts of the slowest path: by then, what was on its way has arrived or never will.
     pub(crate) fn linger(&self) -> Duration {
-        let slowest = self.list.iter().filter(|path| path.is_usable()).map(|path| path.recovery.pto_base()).max();
-        slowest.unwrap_or(INITIAL_RTT * 3).saturating_mul(3).min(LINGER_MAX)
+        let slowest = self
+            .list
+            .iter()
+            .filter(|path| path.is_usable())
+            .map(|path| path.recovery.pto_base())
+            .max();
+        slowest
+            .unwrap_or(INITIAL_RTT * 3)
+            .saturating_mul(3)
+            .min(LINGER_MAX)
     }
 
     /// Decides which path carries data: one that works before one that may, a direct one before a relayed one, and among
     /// equals the one in use unless another is clearly faster. Says so if that is another than before.
     pub(crate) fn select(&mut self) -> Option<Selection> {
         let previous = self.selected().map(|path| path.route);
-        let best = self.list.iter().filter(|path| path.is_usable()).min_by_key(|path| rank(path));
+        let best = self
+            .list
+            .iter()
+            .filter(|path| path.is_usable())
+            .min_by_key(|path| rank(path));
         let current = self.selected().filter(|path| path.is_usable());
         let chosen = match (current, best) {
             (Some(current), Some(best)) if stays(current, best) => Some(current),
@@ -150,7 +183,10 @@ impl Paths {
     /// Takes out the path that is missed least.
     fn evict(&mut self) -> Option<Path> {
         let spare = self.spare().map(|path| path.id);
-        let others = self.list.iter().filter(|path| !self.is_selected(path.id) && Some(path.id) != spare);
+        let others = self
+            .list
+            .iter()
+            .filter(|path| !self.is_selected(path.id) && Some(path.id) != spare);
         let worst = others.max_by_key(|path| rank(path))?.id;
         self.remove(worst)
     }
@@ -158,7 +194,12 @@ impl Paths {
 
 /// What paths are compared by: less is better.
 fn rank(path: &Path) -> (bool, bool, Tier, Duration) {
-    (path.health == Health::Dead, path.health == Health::Provisional, path.tier(), path.recovery.rtt().min())
+    (
+        path.health == Health::Dead,
+        path.health == Health::Provisional,
+        path.tier(),
+        path.recovery.rtt().min(),
+    )
 }
 
 /// Whether the path in use is good enough to stay.
@@ -179,11 +220,18 @@ mod tests {
     use crate::Channel;
 
     fn direct(port: u16) -> Route {
-        Route::Direct { remote: ([192, 0, 2, 1], port).into() }
+        Route::Direct {
+            remote: ([192, 0, 2, 1], port).into(),
+        }
     }
 
     fn relayed(server: u32) -> Route {
-        Route::Relay { channel: Channel { server, token: Token::new([1; 8]) } }
+        Route::Relay {
+            channel: Channel {
+                server,
+                token: Token::new([1; 8]),
+            },
+        }
     }
 
     fn paths() -> Paths {
@@ -191,8 +239,16 @@ mod tests {
     }
 
     fn add(paths: &mut Paths, route: Route, rtt_ms: u64) -> PathId {
-        let (id, _) = paths.add(Time::ZERO, route, Health::Live, Some(Duration::from_millis(rtt_ms)));
-        let cid = RemoteCid { sequence: CidSequence(id.0), cid: Cid::new([0; Cid::LEN]) };
+        let (id, _) = paths.add(
+            Time::ZERO,
+            route,
+            Health::Live,
+            Some(Duration::from_millis(rtt_ms)),
+        );
+        let cid = RemoteCid {
+            sequence: CidSequence(id.0),
+            cid: Cid::new([0; Cid::LEN]),
+        };
         paths.get_mut(id).expect("just added").cid = Some(cid);
         id
     }
@@ -206,10 +262,22 @@ mod tests {
     fn a_direct_path_is_preferred_to_a_relayed_one_whatever_the_times() {
         let mut paths = paths();
         add(&mut paths, relayed(0), 10);
-        assert_eq!(paths.select(), Some(Selection { route: relayed(0), previous: None }));
+        assert_eq!(
+            paths.select(),
+            Some(Selection {
+                route: relayed(0),
+                previous: None
+            })
+        );
         assert_eq!(paths.select(), None, "it is said once");
         add(&mut paths, direct(1), 200);
-        assert_eq!(paths.select(), Some(Selection { route: direct(1), previous: Some(relayed(0)) }));
+        assert_eq!(
+            paths.select(),
+            Some(Selection {
+                route: direct(1),
+                previous: Some(relayed(0))
+            })
+        );
     }
 
     #[test]
@@ -218,13 +286,21 @@ mod tests {
         add(&mut paths, direct(1), 100);
         assert_eq!(selected(&mut paths), Some(direct(1)));
         add(&mut paths, direct(2), 84);
-        assert_eq!(selected(&mut paths), Some(direct(1)), "less than a fifth faster");
+        assert_eq!(
+            selected(&mut paths),
+            Some(direct(1)),
+            "less than a fifth faster"
+        );
         add(&mut paths, direct(3), 80);
         assert_eq!(selected(&mut paths), Some(direct(1)));
         add(&mut paths, direct(4), 79);
         assert_eq!(selected(&mut paths), Some(direct(4)));
         add(&mut paths, direct(5), 70);
-        assert_eq!(selected(&mut paths), Some(direct(4)), "less than 10 ms faster");
+        assert_eq!(
+            selected(&mut paths),
+            Some(direct(4)),
+            "less than 10 ms faster"
+        );
     }
 
     #[test]
@@ -236,7 +312,13 @@ mod tests {
         paths.get_mut(third).expect("added").health = Health::Provisional;
         assert_eq!(selected(&mut paths), Some(direct(1)));
         paths.get_mut(first).expect("added").health = Health::Dead;
-        assert_eq!(paths.select(), Some(Selection { route: relayed(0), previous: Some(direct(1)) }));
+        assert_eq!(
+            paths.select(),
+            Some(Selection {
+                route: relayed(0),
+                previous: Some(direct(1))
+            })
+        );
         paths.get_mut(second).expect("added").health = Health::Dead;
         assert_eq!(selected(&mut paths), Some(direct(3)));
         paths.get_mut(third).expect("added").health = Health::Dead;

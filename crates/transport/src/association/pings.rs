@@ -82,15 +82,24 @@ mod tests {
         let mut pings = Pings::default();
         let (first, second) = (pings.ask(), pings.ask());
         assert_eq!(pings.write(at(0), &mut []), None);
-        assert_eq!((write(&mut pings, at(0)), write(&mut pings, at(1))), (Some(first), Some(second)));
+        assert_eq!(
+            (write(&mut pings, at(0)), write(&mut pings, at(1))),
+            (Some(first), Some(second))
+        );
         pings.on_lost(first);
         pings.on_lost(first);
-        assert_eq!((write(&mut pings, at(5)), write(&mut pings, at(5))), (Some(first), None));
+        assert_eq!(
+            (write(&mut pings, at(5)), write(&mut pings, at(5))),
+            (Some(first), None)
+        );
         assert_eq!(pings.on_acked(at(9), first), Some(Duration::from_millis(9)));
         assert_eq!(pings.on_acked(at(9), first), None);
         pings.on_lost(first);
         assert!(!pings.is_waiting());
-        assert_eq!(pings.on_acked(at(10), second), Some(Duration::from_millis(9)));
+        assert_eq!(
+            pings.on_acked(at(10), second),
+            Some(Duration::from_millis(9))
+        );
     }
 
     #[test]

@@ -49,7 +49,10 @@ impl RemoteCids {
         seen.insert_one(0);
         Self {
             seen,
-            spares: vec![RemoteCid { sequence: CidSequence(0), cid: first }],
+            spares: vec![RemoteCid {
+                sequence: CidSequence(0),
+                cid: first,
+            }],
             probe: None,
             used: Vec::new(),
             retired: Vec::new(),
@@ -61,13 +64,19 @@ impl RemoteCids {
     /// Takes an id into reserve.
     pub(crate) fn on_new_cid(&mut self, frame: NewCidFrame) -> Result<(), Violation> {
         if frame.retire_prior_to > frame.sequence {
-            return Err(Violation::protocol("a new connection id that retires itself"));
+            return Err(Violation::protocol(
+                "a new connection id that retires itself",
+            ));
         }
         let sequence = u64::from(frame.sequence.0);
         if self.seen.contains(sequence) {
             return self.repeated(frame);
         }
-        if self.seen.try_insert(sequence..sequence + 1, GAPS_MAX).is_none() {
+        if self
+            .seen
+            .try_insert(sequence..sequence + 1, GAPS_MAX)
+            .is_none()
+        {
             return Err(Violation::cid_limit("connection ids out of order"));
         }
         self.retire_prior_to(frame.retire_prior_to)?;
@@ -77,8 +86,16 @@ impl RemoteCids {
         if self.spares.len() + self.used.len() >= self.active_max {
             return Err(Violation::cid_limit("more connection ids than are kept"));
         }
-        let index = self.spares.partition_point(|spare| spare.sequence < frame.sequence);
-        self.spares.insert(index, RemoteCid { sequence: frame.sequence, cid: frame.cid });
+        let index = self
+            .spares
+            .partition_point(|spare| spare.sequence < frame.sequence);
+        self.spares.insert(
+            index,
+            RemoteCid {
+                sequence: frame.sequence,
+                cid: frame.cid,
+            },
+        );
         Ok(())
     }
 
@@ -112,12 +129,21 @@ impl RemoteCids {
     /// Gives up an id that a path used.
     pub(crate) fn retire(&mut self, sequence: CidSequence) -> Result<(), Violation> {
         self.used.retain(|used| *used != sequence);
-        if self.retired.iter().all(|retired| retired.sequence != sequence) {
-            self.retired.push(Retired { sequence, sent: false });
+        if self
+            .retired
+            .iter()
+            .all(|retired| retired.sequence != sequence)
+        {
+            self.retired.push(Retired {
+                sequence,
+                sent: false,
+            });
         }
         // RFC 9000, 5.1.2: the peer must not make us remember more and more that it does not acknowledge.
         if self.retired.len() > 2 * self.active_max {
-            return Err(Violation::cid_limit("does not take note of retired connection ids"));
+            return Err(Violation::cid_limit(
+                "does not take note of retired connection ids",
+            ));
         }
         Ok(())
     }
@@ -147,7 +173,9 @@ impl RemoteCids {
     /// Writes one RETIRE_CID, if one waits and fits, and says of which.
     pub(crate) fn write_retirement(&mut self, out: &mut [u8]) -> Option<(usize, CidSequence)> {
         let retired = self.retired.iter_mut().find(|retired| !retired.sent)?;
-        let frame = Frame::RetireCid(RetireCidFrame { sequence: retired.sequence });
+        let frame = Frame::RetireCid(RetireCidFrame {
+            sequence: retired.sequence,
+        });
         if frame.len() > out.len() {
             return None;
         }
@@ -160,13 +188,22 @@ impl RemoteCids {
     }
 
     pub(crate) fn on_retirement_lost(&mut self, sequence: CidSequence) {
-        self.retired.iter_mut().filter(|retired| retired.sequence == sequence).for_each(|retired| retired.sent = false);
+        self.retired
+            .iter_mut()
+            .filter(|retired| retired.sequence == sequence)
+            .for_each(|retired| retired.sent = false);
     }
 
     /// A frame that came twice says the same thing twice.
     fn repeated(&self, frame: NewCidFrame) -> Result<(), Violation> {
-        match self.spares.iter().find(|spare| spare.sequence == frame.sequence) {
-            Some(spare) if spare.cid != frame.cid => Err(Violation::cid_limit("one sequence for two connection ids")),
+        match self
+            .spares
+            .iter()
+            .find(|spare| spare.sequence == frame.sequence)
+        {
+            Some(spare) if spare.cid != frame.cid => {
+                Err(Violation::cid_limit("one sequence for two connection ids"))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -178,7 +215,9 @@ impl RemoteCids {
         self.retire_prior_to = bound;
         let unwanted = self.spares.partition_point(|spare| spare.sequence < bound);
         let unwanted: Vec<_> = self.spares.drain(..unwanted).collect();
-        unwanted.into_iter().try_for_each(|spare| self.retire(spare.sequence))?;
+        unwanted
+            .into_iter()
+            .try_for_each(|spare| self.retire(spare.sequence))?;
         if let Some(probe) = self.probe
             && probe.id.sequence < bound
         {
@@ -233,9 +272,15 @@ mod tests {
     fn paths_take_the_lowest_and_the_probes_share_one() {
         let mut cids = cids([3, 1, 2]);
         assert_eq!(take(&mut cids), Some(0));
-        let probes: Vec<_> = (0..3).filter_map(|_| cids.probe()).map(|(id, number)| (id.sequence.0, number)).collect();
+        let probes: Vec<_> = (0..3)
+            .filter_map(|_| cids.probe())
+            .map(|(id, number)| (id.sequence.0, number))
+            .collect();
         assert_eq!(probes, [(1, 0), (1, 1), (1, 2)]);
-        assert_eq!((take(&mut cids), take(&mut cids), take(&mut cids)), (Some(2), Some(3), None));
+        assert_eq!(
+            (take(&mut cids), take(&mut cids), take(&mut cids)),
+            (Some(2), Some(3), None)
+        );
         assert!(cids.can_probe());
     }
 
@@ -250,7 +295,10 @@ mod tests {
     #[test]
     fn an_announcement_that_comes_twice_is_taken_once() {
         let mut cids = cids([1, 1]);
-        assert_eq!((take(&mut cids), take(&mut cids), take(&mut cids)), (Some(0), Some(1), None));
+        assert_eq!(
+            (take(&mut cids), take(&mut cids), take(&mut cids)),
+            (Some(0), Some(1), None)
+        );
         assert_eq!(cids.on_new_cid(frame(1)), Ok(()), "also when it is in use");
         assert_eq!(take(&mut cids), None);
     }
@@ -308,14 +356,30 @@ mod tests {
     #[test]
     fn what_the_peer_wants_retired_is_given_up() {
         let mut cids = cids([1, 2, 3]);
-        assert_eq!(take(&mut cids), Some(0), "a path keeps it until it has another");
+        assert_eq!(
+            take(&mut cids),
+            Some(0),
+            "a path keeps it until it has another"
+        );
         cids.probe().expect("in reserve");
-        let request = NewCidFrame { retire_prior_to: CidSequence(3), ..frame(5) };
+        let request = NewCidFrame {
+            retire_prior_to: CidSequence(3),
+            ..frame(5)
+        };
         assert_eq!(cids.on_new_cid(request), Ok(()));
         assert_eq!(retirements(&mut cids), [2, 1]);
         assert!(cids.is_unwanted(CidSequence(0)) && !cids.is_unwanted(CidSequence(3)));
-        assert_eq!(cids.probe().map(|(id, number)| (id.sequence.0, number)), Some((3, 0)));
-        assert_eq!(cids.on_new_cid(NewCidFrame { retire_prior_to: CidSequence(0), ..frame(4) }), Ok(()));
+        assert_eq!(
+            cids.probe().map(|(id, number)| (id.sequence.0, number)),
+            Some((3, 0))
+        );
+        assert_eq!(
+            cids.on_new_cid(NewCidFrame {
+                retire_prior_to: CidSequence(0),
+                ..frame(4)
+            }),
+            Ok(())
+        );
         assert_eq!(take(&mut cids), Some(4));
     }
 
@@ -340,8 +404,14 @@ mod tests {
         cids.probe().expect("in reserve");
         assert!(cids.may_acknowledge(CidSequence(1), 0));
         assert!(!cids.may_acknowledge(CidSequence(1), 1));
-        assert!(!cids.may_acknowledge(CidSequence(77), 0), "it was never issued");
+        assert!(
+            !cids.may_acknowledge(CidSequence(77), 0),
+            "it was never issued"
+        );
         cids.retire(used.sequence).expect("few are");
-        assert!(cids.may_acknowledge(used.sequence, 9), "late, from a path that is gone");
+        assert!(
+            cids.may_acknowledge(used.sequence, 9),
+            "late, from a path that is gone"
+        );
     }
 }

@@ -74,14 +74,22 @@ pub(crate) enum SessionOpenError {
 
 impl Sessions {
     pub(crate) fn new(times: SessionTimes) -> Self {
-        Self { slots: [const { Place::Free }; Slot::ALL.len()], sealing: None, next_tag: KeyTag(0), times }
+        Self {
+            slots: [const { Place::Free }; Slot::ALL.len()],
+            sealing: None,
+            next_tag: KeyTag(0),
+            times,
+        }
     }
 
     /// A slot that a handshake may name. An answer that nobody confirmed gives way to a newer one, and a session that
     /// seals no more to one that will.
     pub(crate) fn free_slot(&self) -> Option<Slot> {
-        let free = Slot::ALL.into_iter().find(|slot| matches!(self.place(*slot), Place::Free));
-        free.or_else(|| self.half_open()).or_else(|| self.oldest_spare())
+        let free = Slot::ALL
+            .into_iter()
+            .find(|slot| matches!(self.place(*slot), Place::Free));
+        free.or_else(|| self.half_open())
+            .or_else(|| self.oldest_spare())
     }
 
     /// Keeps a slot for a handshake that is pending. `false` if it is taken.
@@ -143,7 +151,9 @@ impl Sessions {
         sealed: &'a mut [u8],
     ) -> Result<SessionOpened<'a>, SessionOpenError> {
         let lifetime = self.times.lifetime;
-        let Place::Live(live) = self.place_mut(header.slot) else { return Err(SessionOpenError::NoSession) };
+        let Place::Live(live) = self.place_mut(header.slot) else {
+            return Err(SessionOpenError::NoSession);
+        };
         if live.installed + lifetime <= now {
             return Err(SessionOpenError::NoSession);
         }
@@ -166,12 +176,26 @@ impl Sessions {
     /// The session that seals, unless it is too old.
     pub(crate) fn sealing(&mut self, now: Time) -> Option<&mut LiveSession> {
         let lifetime = self.times.lifetime;
-        self.sealing_session_mut().filter(|live| now < live.installed + lifetime)
+        self.sealing_session_mut()
+            .filter(|live| now < live.installed + lifetime)
     }
 
     /// Whether something can be sealed.
     pub(crate) fn can_seal(&self) -> bool {
         self.sealing.is_some()
+    }
+
+    /// The sealing key is used up: nothing is sealed until there is another session.
+    pub(crate) fn exhaust(&mut self) {
+        if let Some(slot) = self.sealing {
+            self.remove(slot);
+            self.select();
+        }
+    }
+
+    /// Whether there was a session once, and neither one nor a handshake is left.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.next_tag != KeyTag(0) && self.slots.iter().all(|place| matches!(place, Place::Free))
     }
 
     /// The generation of the session that seals.
@@ -181,7 +205,8 @@ impl Sessions {
 
     /// Whether any session was proved by both sides.
     pub(crate) fn is_proven(&self) -> bool {
-        self.live().any(|(_, live)| live.confirmed && live.proven.is_some())
+        self.live()
+            .any(|(_, live)| live.confirmed && live.proven.is_some())
     }
 
     /// A packet that was sealed under `tag` was acknowledged.
@@ -210,7 +235,8 @@ impl Sessions {
                 self.remove(slot);
             }
         }
-        self.live_mut().for_each(|live| live.forget_previous_phase(now, linger));
+        self.live_mut()
+            .for_each(|live| live.forget_previous_phase(now, linger));
         self.select();
         let next_tag = self.next_tag;
         if let Some(live) = self.sealing_session_mut()
@@ -223,9 +249,15 @@ impl Sessions {
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub(crate) fn next_timeout(&self, linger: Duration) -> Option<Time> {
-        let ends = Slot::ALL.into_iter().filter_map(|slot| self.end_of(slot, linger));
-        let phases = self.live().filter_map(|(_, live)| live.ratcheted_by_peer.map(|since| since + linger));
-        let ratchet = self.sealing_session().and_then(|live| live.ratchet_at(linger));
+        let ends = Slot::ALL
+            .into_iter()
+            .filter_map(|slot| self.end_of(slot, linger));
+        let phases = self
+            .live()
+            .filter_map(|(_, live)| live.ratcheted_by_peer.map(|since| since + linger));
+        let ratchet = self
+            .sealing_session()
+            .and_then(|live| live.ratchet_at(linger));
         ends.chain(phases).chain(ratchet).min()
     }
 
@@ -236,7 +268,9 @@ impl Sessions {
 
     /// When the session in `slot` is over.
     fn end_of(&self, slot: Slot, linger: Duration) -> Option<Time> {
-        let Place::Live(live) = self.place(slot) else { return None };
+        let Place::Live(live) = self.place(slot) else {
+            return None;
+        };
         let hard = live.installed + self.times.lifetime;
         if !live.confirmed {
             return Some(hard.min(live.installed + self.times.half_open_lifetime));
@@ -266,13 +300,19 @@ impl Sessions {
     }
 
     fn half_open(&self) -> Option<Slot> {
-        self.live().find(|(_, live)| !live.confirmed).map(|(slot, _)| slot)
+        self.live()
+            .find(|(_, live)| !live.confirmed)
+            .map(|(slot, _)| slot)
     }
 
     /// Of the confirmed sessions that do not seal, the one that was longest unused.
     fn oldest_spare(&self) -> Option<Slot> {
-        let spares = self.live().filter(|(slot, live)| live.confirmed && self.sealing != Some(*slot));
-        spares.min_by_key(|(_, live)| live.last_opened).map(|(slot, _)| slot)
+        let spares = self
+            .live()
+            .filter(|(slot, live)| live.confirmed && self.sealing != Some(*slot));
+        spares
+            .min_by_key(|(_, live)| live.last_opened)
+            .map(|(slot, _)| slot)
     }
 
     fn take_tag(&mut self) -> KeyTag {
@@ -297,10 +337,12 @@ impl Sessions {
     }
 
     fn live(&self) -> impl Iterator<Item = (Slot, &LiveSession)> {
-        Slot::ALL.into_iter().filter_map(|slot| match self.place(slot) {
-            Place::Live(live) => Some((slot, live.as_ref())),
-            Place::Free | Place::Reserved => None,
-        })
+        Slot::ALL
+            .into_iter()
+            .filter_map(|slot| match self.place(slot) {
+                Place::Live(live) => Some((slot, live.as_ref())),
+                Place::Free | Place::Reserved => None,
+            })
     }
 
     fn live_mut(&mut self) -> impl Iterator<Item = &mut LiveSession> {
@@ -362,7 +404,10 @@ impl LiveSession {
     }
 
     fn forget_previous_phase(&mut self, now: Time, linger: Duration) {
-        if self.ratcheted_by_peer.is_some_and(|since| since + linger <= now) {
+        if self
+            .ratcheted_by_peer
+            .is_some_and(|since| since + linger <= now)
+        {
             self.ratcheted_by_peer = None;
             self.session.forget_previous_phase();
         }
@@ -391,7 +436,10 @@ mod tests {
             half_open_lifetime: Duration::from_secs(10),
             rekey_after: Duration::from_secs(120),
             rekey_after_as_responder: Duration::from_secs(150),
-            limits: Limits { packets_per_phase: 4, ..Limits::default() },
+            limits: Limits {
+                packets_per_phase: 4,
+                ..Limits::default()
+            },
         })
     }
 
@@ -412,13 +460,19 @@ mod tests {
 
     impl Ends {
         fn new() -> Self {
-            Self { initiator: sessions(), responder: sessions(), number: 0 }
+            Self {
+                initiator: sessions(),
+                responder: sessions(),
+                number: 0,
+            }
         }
 
         fn shake(&mut self, now: Time, octet: u8, generation: u64, at_slot: u8) {
             let (initiator, responder) = handshake(octet);
-            self.initiator.install(now, initiator, generation, slot(at_slot), slot(at_slot));
-            self.responder.install(now, responder, generation, slot(at_slot), slot(at_slot));
+            self.initiator
+                .install(now, initiator, generation, slot(at_slot), slot(at_slot));
+            self.responder
+                .install(now, responder, generation, slot(at_slot), slot(at_slot));
         }
 
         /// One packet from the initiator; what the responder said to it.
@@ -433,14 +487,25 @@ mod tests {
         }
     }
 
-    fn packet(from: &mut Sessions, to: &mut Sessions, now: Time, number: u64) -> Result<bool, SessionOpenError> {
+    fn packet(
+        from: &mut Sessions,
+        to: &mut Sessions,
+        now: Time,
+        number: u64,
+    ) -> Result<bool, SessionOpenError> {
         let live = from.sealing(now).ok_or(SessionOpenError::NoSession)?;
         let (slot, phase) = live.header_bits();
-        let header = DataHeader { slot, phase, cid: Cid::new([1; Cid::LEN]), number };
+        let header = DataHeader {
+            slot,
+            phase,
+            cid: Cid::new([1; Cid::LEN]),
+            number,
+        };
         let mut octets = [0; DATA_HEADER_LEN];
         header.emit(&mut octets);
         let mut sealed = [0x55; 5 + TAG_LEN];
-        live.seal(&octets, SEQUENCE, number, &mut sealed).expect("few packets");
+        live.seal(&octets, SEQUENCE, number, &mut sealed)
+            .expect("few packets");
         let opened = to.open(now, &header, SEQUENCE, &octets, &mut sealed)?;
         assert_eq!(opened.payload, [0x55; 5]);
         Ok(opened.confirmed)
@@ -463,8 +528,15 @@ mod tests {
         ends.shake(at(0), 1, 1, 0);
         ends.send(at(1)).expect("confirms");
         ends.shake(at(100), 9, 2, 1);
-        assert_eq!((ends.initiator.generation(), ends.responder.generation()), (Some(2), Some(1)));
-        assert_eq!(ends.reply(at(101)), Ok(false), "the old session still opens");
+        assert_eq!(
+            (ends.initiator.generation(), ends.responder.generation()),
+            (Some(2), Some(1))
+        );
+        assert_eq!(
+            ends.reply(at(101)),
+            Ok(false),
+            "the old session still opens"
+        );
         assert_eq!(ends.send(at(102)), Ok(true));
         assert_eq!(ends.responder.generation(), Some(2));
     }
@@ -476,13 +548,21 @@ mod tests {
             ends.shake(at(0), first, 1, 0);
             let (initiator, responder) = handshake(second);
             // The other side asked at the same time: roles are the other way round.
-            ends.responder.install(at(0), initiator, 1, slot(1), slot(1));
-            ends.initiator.install(at(0), responder, 1, slot(1), slot(1));
+            ends.responder
+                .install(at(0), initiator, 1, slot(1), slot(1));
+            ends.initiator
+                .install(at(0), responder, 1, slot(1), slot(1));
             assert_eq!(ends.send(at(1)), Ok(true));
             assert_eq!(ends.reply(at(1)).is_ok(), true);
             ends.reply(at(2)).expect("each has confirmed the other");
             ends.send(at(2)).expect("each has confirmed the other");
-            let hash = |sessions: &Sessions| *sessions.sealing_session().expect("confirmed").session.hash();
+            let hash = |sessions: &Sessions| {
+                *sessions
+                    .sealing_session()
+                    .expect("confirmed")
+                    .session
+                    .hash()
+            };
             if hash(&ends.initiator) != [3; 32] || hash(&ends.responder) != [3; 32] {
                 // Nothing went out on the smaller one, because its initiator had confirmed the other already.
                 panic!("{:?} {:?}", hash(&ends.initiator), hash(&ends.responder));
@@ -496,9 +576,14 @@ mod tests {
         ends.shake(at(0), 1, 1, 0);
         ends.send(at(1)).expect("confirms");
         let (initiator, _lost) = handshake(9);
-        ends.initiator.install(at(1000), initiator, 2, slot(1), slot(1));
+        ends.initiator
+            .install(at(1000), initiator, 2, slot(1), slot(1));
         ends.initiator.handle_timeout(at(60_000), LINGER);
-        assert_eq!(ends.reply(at(60_000)), Ok(false), "the peer never heard of the next one");
+        assert_eq!(
+            ends.reply(at(60_000)),
+            Ok(false),
+            "the peer never heard of the next one"
+        );
         let mut ends = Ends::new();
         ends.shake(at(0), 1, 1, 0);
         ends.send(at(1)).expect("confirms");
@@ -533,8 +618,13 @@ mod tests {
         let pending = ends.responder.free_slot().expect("two are in use");
         assert!(ends.responder.reserve(pending));
         let answer = ends.responder.free_slot().expect("one is left");
-        ends.responder.install(at(2), handshake(3).1, 3, answer, slot(0));
-        assert_eq!(ends.responder.free_slot(), Some(answer), "a newer answer replaces an unconfirmed one");
+        ends.responder
+            .install(at(2), handshake(3).1, 3, answer, slot(0));
+        assert_eq!(
+            ends.responder.free_slot(),
+            Some(answer),
+            "a newer answer replaces an unconfirmed one"
+        );
         ends.responder.release(pending);
         assert_eq!(ends.responder.free_slot(), Some(pending));
     }
@@ -567,17 +657,43 @@ mod tests {
         ends.shake(at(0), 1, 1, 0);
         (0..4).for_each(|_| drop(ends.send(at(1)).expect("in phase 0")));
         let tag = ends.initiator.sealing(at(1)).expect("confirmed").tag();
-        assert_eq!(ends.initiator.next_timeout(LINGER), Some(at(180_000)), "nothing was acknowledged");
-        ends.initiator.on_acked(at(2), KeyTag(tag.0.wrapping_add(1)));
-        assert_eq!(ends.initiator.next_timeout(LINGER), Some(at(180_000)), "another key's packet");
+        assert_eq!(
+            ends.initiator.next_timeout(LINGER),
+            Some(at(180_000)),
+            "nothing was acknowledged"
+        );
+        ends.initiator
+            .on_acked(at(2), KeyTag(tag.0.wrapping_add(1)));
+        assert_eq!(
+            ends.initiator.next_timeout(LINGER),
+            Some(at(180_000)),
+            "another key's packet"
+        );
         ends.initiator.on_acked(at(2), tag);
         assert_eq!(ends.initiator.next_timeout(LINGER), Some(at(902)));
         ends.initiator.handle_timeout(at(901), LINGER);
-        assert!(!ends.initiator.sealing(at(901)).expect("confirmed").header_bits().1);
+        assert!(
+            !ends
+                .initiator
+                .sealing(at(901))
+                .expect("confirmed")
+                .header_bits()
+                .1
+        );
         ends.initiator.handle_timeout(at(902), LINGER);
-        assert!(ends.initiator.sealing(at(902)).expect("confirmed").header_bits().1);
+        assert!(
+            ends.initiator
+                .sealing(at(902))
+                .expect("confirmed")
+                .header_bits()
+                .1
+        );
         assert_eq!(ends.send(at(903)), Ok(false));
-        assert_eq!(ends.responder.next_timeout(LINGER), Some(at(1803)), "the old phase is forgotten");
+        assert_eq!(
+            ends.responder.next_timeout(LINGER),
+            Some(at(1803)),
+            "the old phase is forgotten"
+        );
         ends.responder.handle_timeout(at(1803), LINGER);
         assert_eq!(ends.send(at(1804)), Ok(false));
     }
@@ -586,14 +702,29 @@ mod tests {
     fn what_is_not_authentic_changes_nothing() {
         let mut ends = Ends::new();
         ends.shake(at(0), 1, 1, 0);
-        let header = DataHeader { slot: slot(0), phase: false, cid: Cid::new([1; Cid::LEN]), number: 5 };
+        let header = DataHeader {
+            slot: slot(0),
+            phase: false,
+            cid: Cid::new([1; Cid::LEN]),
+            number: 5,
+        };
         let mut octets = [0; DATA_HEADER_LEN];
         header.emit(&mut octets);
-        let forged = ends.responder.open(at(1), &header, SEQUENCE, &octets, &mut [9; 40]);
-        assert_eq!(forged, Err(SessionOpenError::Key(OpenError::Unauthenticated)));
+        let forged = ends
+            .responder
+            .open(at(1), &header, SEQUENCE, &octets, &mut [9; 40]);
+        assert_eq!(
+            forged,
+            Err(SessionOpenError::Key(OpenError::Unauthenticated))
+        );
         assert!(!ends.responder.can_seal(), "it confirms nothing");
-        let elsewhere = DataHeader { slot: slot(3), ..header };
-        let stray = ends.responder.open(at(1), &elsewhere, SEQUENCE, &octets, &mut [9; 40]);
+        let elsewhere = DataHeader {
+            slot: slot(3),
+            ..header
+        };
+        let stray = ends
+            .responder
+            .open(at(1), &elsewhere, SEQUENCE, &octets, &mut [9; 40]);
         assert_eq!(stray, Err(SessionOpenError::NoSession));
     }
 }

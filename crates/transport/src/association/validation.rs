@@ -97,7 +97,10 @@ pub(crate) struct Validations {
 
 impl Validations {
     pub(crate) fn new(max: usize) -> Self {
-        Self { entries: Vec::new(), max }
+        Self {
+            entries: Vec::new(),
+            max,
+        }
     }
 
     /// Starts to validate a route, or starts again, with a challenge at once.
@@ -120,7 +123,15 @@ impl Validations {
             self.make_room();
         }
         let outstanding = SmallVec::new();
-        self.entries.push(Validation { route, local, purpose, allowance, outstanding, attempts: 0, next: now });
+        self.entries.push(Validation {
+            route,
+            local,
+            purpose,
+            allowance,
+            outstanding,
+            attempts: 0,
+            next: now,
+        });
     }
 
     /// The validation of this route.
@@ -156,17 +167,26 @@ impl Validations {
     pub(crate) fn challenges(&self) -> impl Iterator<Item = (usize, Time, &Validation)> {
         let waiting = |entry: &&Validation| entry.attempts < entry.purpose.attempts();
         let entries = self.entries.iter().enumerate();
-        entries.filter(move |(_, entry)| waiting(entry)).map(|(index, entry)| (index, entry.next, entry))
+        entries
+            .filter(move |(_, entry)| waiting(entry))
+            .map(|(index, entry)| (index, entry.next, entry))
     }
 
     /// When [`expire`](Self::expire) has something to give up.
     pub(crate) fn next_expiry(&self) -> Option<Time> {
-        self.entries.iter().filter(|entry| entry.is_spent()).map(|entry| entry.next).min()
+        self.entries
+            .iter()
+            .filter(|entry| entry.is_spent())
+            .map(|entry| entry.next)
+            .min()
     }
 
     /// Takes out a route that did not answer.
     pub(crate) fn expire(&mut self, now: Time) -> Option<Validation> {
-        let index = self.entries.iter().position(|entry| entry.is_spent() && entry.next <= now)?;
+        let index = self
+            .entries
+            .iter()
+            .position(|entry| entry.is_spent() && entry.next <= now)?;
         Some(self.entries.swap_remove(index))
     }
 
@@ -180,11 +200,17 @@ impl Validations {
         full_size: bool,
         interval_max: Option<Duration>,
     ) {
-        let Some(entry) = self.entries.get_mut(index) else { return };
+        let Some(entry) = self.entries.get_mut(index) else {
+            return;
+        };
         if entry.outstanding.len() == OUTSTANDING_MAX {
             entry.outstanding.remove(0);
         }
-        entry.outstanding.push(Challenge { data, sent: now, full_size });
+        entry.outstanding.push(Challenge {
+            data,
+            sent: now,
+            full_size,
+        });
         entry.next = now + entry.interval().min(interval_max.unwrap_or(INTERVAL_MAX));
         entry.attempts += 1;
         if interval_max.is_some() && entry.purpose != Purpose::Probe {
@@ -203,24 +229,46 @@ impl Validations {
     /// A PATH_RESPONSE came, from wherever: it proves the route that its challenge went to (RFC 9000, 8.2.3). A challenge
     /// that the limit kept small proves the address, but not that packets of full size pass; one more is due then.
     pub(crate) fn on_response(&mut self, now: Time, data: ChallengeData) -> Option<Answered> {
-        let matches = |entry: &Validation| entry.outstanding.iter().any(|challenge| challenge.data == data);
+        let matches = |entry: &Validation| {
+            entry
+                .outstanding
+                .iter()
+                .any(|challenge| challenge.data == data)
+        };
         let index = self.entries.iter().position(matches)?;
         let entry = self.entries.get_mut(index)?;
-        let challenge = *entry.outstanding.iter().find(|challenge| challenge.data == data)?;
+        let challenge = *entry
+            .outstanding
+            .iter()
+            .find(|challenge| challenge.data == data)?;
         if !challenge.full_size {
             entry.allowance.lift();
             entry.attempts = 0;
             entry.next = now;
             return None;
         }
-        let Validation { route, local, purpose, .. } = self.entries.swap_remove(index);
-        Some(Answered { route, local, purpose, rtt: now.saturating_since(challenge.sent) })
+        let Validation {
+            route,
+            local,
+            purpose,
+            ..
+        } = self.entries.swap_remove(index);
+        Some(Answered {
+            route,
+            local,
+            purpose,
+            rtt: now.saturating_since(challenge.sent),
+        })
     }
 
     /// Drops what matters least: a probe whose schedule is kept elsewhere, or what was tried most.
     fn make_room(&mut self) {
         let key = |entry: &Validation| (entry.purpose == Purpose::Probe, entry.attempts);
-        let least = self.entries.iter().enumerate().max_by_key(|(_, entry)| key(entry));
+        let least = self
+            .entries
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, entry)| key(entry));
         if let Some((index, _)) = least {
             self.entries.swap_remove(index);
         }
@@ -233,6 +281,12 @@ impl Validations {
 }
 
 impl Validation {
+    /// Tries again at `time` at the latest: there is reason to hope.
+    pub(crate) fn hurry(&mut self, time: Time) {
+        self.attempts = self.attempts.min(self.purpose.attempts() - 1);
+        self.next = self.next.min(time);
+    }
+
     fn is_spent(&self) -> bool {
         self.attempts >= self.purpose.attempts()
     }
@@ -241,9 +295,9 @@ impl Validation {
     fn interval(&self) -> Duration {
         match self.purpose {
             Purpose::Probe => PROBE_PATIENCE,
-            Purpose::Candidate | Purpose::Rebinding { .. } | Purpose::Path(_) => {
-                FIRST_INTERVAL.saturating_mul(1 << self.attempts.min(16)).min(INTERVAL_MAX)
-            }
+            Purpose::Candidate | Purpose::Rebinding { .. } | Purpose::Path(_) => FIRST_INTERVAL
+                .saturating_mul(1 << self.attempts.min(16))
+                .min(INTERVAL_MAX),
         }
     }
 }
@@ -253,7 +307,9 @@ mod tests {
     use super::*;
 
     fn route(port: u16) -> Route {
-        Route::Direct { remote: ([192, 0, 2, 1], port).into() }
+        Route::Direct {
+            remote: ([192, 0, 2, 1], port).into(),
+        }
     }
 
     fn at(millis: u64) -> Time {
@@ -285,9 +341,18 @@ mod tests {
         let times = attempts(&mut validations, None, 100);
         assert_eq!(times[..6], [0, 300, 900, 2100, 4500, 9300]);
         assert_eq!(times.len(), 12);
-        let last = validations.next_expiry().expect("nothing is left but to give up");
-        assert!(validations.expire(last - Duration::from_micros(1)).is_none());
-        assert_eq!(validations.expire(last).map(|entry| entry.route), Some(route(1)));
+        let last = validations
+            .next_expiry()
+            .expect("nothing is left but to give up");
+        assert!(
+            validations
+                .expire(last - Duration::from_micros(1))
+                .is_none()
+        );
+        assert_eq!(
+            validations.expire(last).map(|entry| entry.route),
+            Some(route(1))
+        );
         assert_eq!(validations.len(), 0);
     }
 
@@ -311,35 +376,78 @@ mod tests {
     fn the_answer_to_any_of_the_last_challenges_counts() {
         let mut validations = started(Purpose::Candidate);
         attempts(&mut validations, None, 6);
-        assert_eq!(validations.on_response(at(9400), [1; 8]), None, "four are remembered");
-        assert_eq!(validations.on_response(at(9400), [9; 8]), None, "never sent");
-        let answered = validations.on_response(at(9400), [3; 8]).expect("sent at 2,100 ms");
-        assert_eq!((answered.route, answered.rtt), (route(1), Duration::from_millis(7300)));
-        assert_eq!(validations.on_response(at(9400), [3; 8]), None, "it is validated once");
+        assert_eq!(
+            validations.on_response(at(9400), [1; 8]),
+            None,
+            "four are remembered"
+        );
+        assert_eq!(
+            validations.on_response(at(9400), [9; 8]),
+            None,
+            "never sent"
+        );
+        let answered = validations
+            .on_response(at(9400), [3; 8])
+            .expect("sent at 2,100 ms");
+        assert_eq!(
+            (answered.route, answered.rtt),
+            (route(1), Duration::from_millis(7300))
+        );
+        assert_eq!(
+            validations.on_response(at(9400), [3; 8]),
+            None,
+            "it is validated once"
+        );
     }
 
     #[test]
     fn a_small_challenge_proves_the_address_and_a_full_one_must_follow() {
         let mut validations = Validations::new(64);
-        let purpose = Purpose::Rebinding { path: PathId(0), space: CidSequence(0) };
+        let purpose = Purpose::Rebinding {
+            path: PathId(0),
+            space: CidSequence(0),
+        };
         validations.start(at(0), route(1), None, purpose, Allowance::NOTHING);
         validations.challenge(0, at(0), [1; 8], false, None);
         assert_eq!(validations.on_response(at(40), [1; 8]), None);
-        assert_eq!(validations.get(0).map(|entry| entry.allowance), Some(Allowance::UNLIMITED));
-        let due = validations.challenges().next().map(|(index, when, _)| (index, when));
+        assert_eq!(
+            validations.get(0).map(|entry| entry.allowance),
+            Some(Allowance::UNLIMITED)
+        );
+        let due = validations
+            .challenges()
+            .next()
+            .map(|(index, when, _)| (index, when));
         assert_eq!(due, Some((0, at(40))));
         validations.challenge(0, at(40), [2; 8], true, None);
-        let answered = validations.on_response(at(80), [2; 8]).expect("both were answered");
-        assert_eq!((answered.purpose, answered.rtt), (purpose, Duration::from_millis(40)));
+        let answered = validations
+            .on_response(at(80), [2; 8])
+            .expect("both were answered");
+        assert_eq!(
+            (answered.purpose, answered.rtt),
+            (purpose, Duration::from_millis(40))
+        );
     }
 
     // L9: a flood of routes.
     #[test]
     fn the_number_of_routes_is_bounded_and_probes_give_way_first() {
         let mut validations = Validations::new(4);
-        validations.start(at(0), route(1), None, Purpose::Candidate, Allowance::UNLIMITED);
+        validations.start(
+            at(0),
+            route(1),
+            None,
+            Purpose::Candidate,
+            Allowance::UNLIMITED,
+        );
         for port in 2..100 {
-            validations.start(at(0), route(port), None, Purpose::Probe, Allowance::UNLIMITED);
+            validations.start(
+                at(0),
+                route(port),
+                None,
+                Purpose::Probe,
+                Allowance::UNLIMITED,
+            );
         }
         assert_eq!(validations.len(), 4);
         assert!(validations.contains(&route(1)) && validations.contains(&route(99)));
@@ -348,9 +456,18 @@ mod tests {
     #[test]
     fn what_concerns_a_path_goes_with_it() {
         let mut validations = started(Purpose::Path(PathId(1)));
-        let purpose = Purpose::Rebinding { path: PathId(1), space: CidSequence(4) };
+        let purpose = Purpose::Rebinding {
+            path: PathId(1),
+            space: CidSequence(4),
+        };
         validations.start(at(0), route(2), None, purpose, Allowance::NOTHING);
-        validations.start(at(0), route(3), None, Purpose::Candidate, Allowance::UNLIMITED);
+        validations.start(
+            at(0),
+            route(3),
+            None,
+            Purpose::Candidate,
+            Allowance::UNLIMITED,
+        );
         validations.remove_path(PathId(1));
         assert_eq!(validations.len(), 1);
         assert!(validations.contains(&route(3)));

@@ -12,31 +12,29 @@ pub(crate) struct Violation {
 }
 
 impl Violation {
-    pub(crate) const fn protocol(reason: &'static str) -> Self {
+    pub(crate) const fn new(code: u64, reason: &'static str) -> Self {
         Self {
-            code: codes::PROTOCOL_VIOLATION,
-            reason,
+            code,
+            reason: Cow::Borrowed(reason),
         }
+    }
+
+    pub(crate) const fn protocol(reason: &'static str) -> Self {
+        Self::new(codes::PROTOCOL_VIOLATION, reason)
     }
 
     pub(crate) const fn malformed(reason: &'static str) -> Self {
-        Self {
-            code: codes::MALFORMED,
-            reason,
-        }
+        Self::new(codes::MALFORMED, reason)
     }
 
     pub(crate) const fn cid_limit(reason: &'static str) -> Self {
-        Self {
-            code: codes::CID_LIMIT,
-            reason,
-        }
+        Self::new(codes::CID_LIMIT, reason)
     }
 
     pub(crate) const fn optimistic_ack() -> Self {
-        Self {
-            code: codes::OPTIMISTIC_ACK,
-            reason: "acknowledged a packet that was never sent",
-        }
+        Self::new(
+            codes::OPTIMISTIC_ACK,
+            "acknowledged a packet that was never sent",
+        )
     }
 }
