@@ -59,13 +59,19 @@ impl<'a> AckFrame<'a> {
             largest,
             first_range,
             count,
-            pairs,
+            ..
         } = self.ranges;
         let start = 1
             + varint_len(self.sequence.0.into())
             + varint_len(largest)
             + varint_len(micros(self.delay));
-        start + varint_len(count as u64) + varint_len(first_range) + pairs.len()
+        let mut below = largest - first_range;
+        let pairs = self.ranges.iter().skip(1).filter_map(|range| {
+            let (gap, length) = pair(below, &range)?;
+            below = *range.start();
+            Some(varint_len(gap) + varint_len(length))
+        });
+        start + varint_len(count as u64) + varint_len(first_range) + pairs.sum::<usize>()
     }
 
     /// Writes the frame and returns its length. [`emit_ack`] writes one from ranges that were not parsed.
@@ -74,23 +80,13 @@ impl<'a> AckFrame<'a> {
     ///
     /// If `out` is shorter than [`AckFrame::len`].
     pub fn emit(&self, out: &mut [u8]) -> usize {
-        let AckRanges {
-            largest,
-            first_range,
-            count,
-            pairs,
-        } = self.ranges;
-        let mut writer = Writer::new(out);
-        writer
-            .octet(kind::ACK)
-            .varint(self.sequence.0.into())
-            .varint(largest)
-            .varint(micros(self.delay));
-        writer
-            .varint(count as u64)
-            .varint(first_range)
-            .bytes(pairs)
-            .finish()
+        let len = self.len();
+        assert!(
+            out.len() >= len,
+            "an ACK of {len} octets does not fit into {}",
+            out.len()
+        );
+        emit_ack(out, self.sequence, self.delay, self.ranges)
     }
 }
 
