@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(emit(20, &[90..=100, 88..=88, 0..=85]), GOLDEN);
     }
 
-    // L6, L7
+    // L6, L7, R6.6
     #[test]
     fn ranges_that_reach_below_zero_are_refused() {
         let cases: [(&[u8], u64, u64); 4] = [
@@ -345,6 +345,7 @@ mod tests {
         );
     }
 
+    // R6.4, R6.6
     #[test]
     fn more_ranges_than_allowed_are_refused() {
         for (count, encoded) in [(64, vec![0x40, 64]), ((1 << 62) - 1, vec![0xff; 8])] {
