@@ -3,7 +3,7 @@
 use std::fmt;
 
 use keyway_identity::NodeId;
-use keyway_wire::{Cid, INIT_LEN, Init, Packet};
+use keyway_wire::{Cid, INIT_LEN, Init, Resp};
 use rand_core::CryptoRng;
 
 use crate::{
@@ -74,9 +74,7 @@ impl Dial {
         &mut self,
         packet: &[u8],
     ) -> Result<(RespPayload, Cid, Session), HandshakeError> {
-        let Packet::Resp(response) = Packet::parse(packet)? else {
-            return Err(HandshakeError::WrongKind);
-        };
+        let response = Resp::parse(packet)?;
         if response.receiver != self.sender {
             return Err(HandshakeError::WrongReceiver);
         }

@@ -7,12 +7,9 @@ use keyway_wire::PacketError;
 /// a variant says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
-    /// Not a handshake packet of this version. Sent by a stranger, or by a peer that speaks another version.
-    #[error("not a handshake packet: {0}")]
+    /// Not an INIT, or not a RESP, of this version: sent by a stranger, or by a peer that speaks another version.
+    #[error("not the handshake packet that is expected: {0}")]
     Packet(#[from] PacketError),
-    /// A packet, but not of the kind that was asked for. The caller mixed them up.
-    #[error("not the handshake packet that is expected here")]
-    WrongKind,
     /// RESP answers another INIT than this one.
     #[error("the response answers another handshake")]
     WrongReceiver,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use keyway_identity::NodeId;
-use keyway_wire::{Cid, Init, MAC_LEN, Packet, RESP_LEN_MAX, Resp};
+use keyway_wire::{Cid, Init, MAC_LEN, RESP_LEN_MAX, Resp};
 use rand_core::CryptoRng;
 
 use crate::{
@@ -33,9 +33,7 @@ pub struct Incoming {
 /// # Errors
 /// [`HandshakeError`]. Nobody is told.
 pub fn read_init(local: &LocalIdentity, packet: &[u8]) -> Result<Incoming, HandshakeError> {
-    let Packet::Init(init) = Packet::parse(packet)? else {
-        return Err(HandshakeError::WrongKind);
-    };
+    let init = Init::parse(packet)?;
     if !local.mac1.verify(packet, init.mac1) {
         return Err(HandshakeError::WrongMac1);
     }

@@ -2,6 +2,10 @@
 
 mod resolver;
 mod symmetric;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod weak_static;
 pub(crate) mod x25519;
 
 use std::sync::Arc;
@@ -17,7 +21,7 @@ use self::{
 };
 use crate::{
     error::HandshakeError,
-    session::{Role, Session},
+    session::{KEY_LEN, Role, Session},
 };
 
 /// The one suite there is.
@@ -107,16 +111,15 @@ impl Noise {
 
     /// The session, after the second message. snow's own cipher states are dropped unused.
     pub(crate) fn into_session(mut self) -> Session {
-        debug_assert!(
-            self.state.is_handshake_finished(),
-            "the second message came or went"
-        );
-        let hash = self
-            .state
-            .get_handshake_hash()
-            .try_into()
-            .expect("SHA-256 yields 32 octets");
-        Session::dangerous_from_split(self.role, hash, self.state.dangerously_get_raw_split())
+        debug_assert!(self.state.is_handshake_finished(), "there are two messages");
+        let hash = self.state.get_handshake_hash();
+        let hash = hash.try_into().expect("SHA-256 yields 32 octets");
+        Session::dangerous_from_split(self.role, hash, self.split())
+    }
+
+    /// The secrets of the session: initiator to responder, and back.
+    pub(crate) fn split(&mut self) -> ([u8; KEY_LEN], [u8; KEY_LEN]) {
+        self.state.dangerously_get_raw_split()
     }
 }
 

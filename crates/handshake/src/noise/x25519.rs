@@ -121,3 +121,95 @@ impl Dh for HandshakeKey {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    /// The points of small order, on the curve and on its twist, in canonical encoding: u = 0, 1, -1, and the two of order 8.
+    pub(crate) const SMALL_ORDER: [&str; 5] = [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    ];
+
+    /// A second encoding of u = 9, the base point: 2^255 - 10.
+    pub(crate) const NOT_CANONICAL: &str =
+        "f6ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f";
+
+    #[test]
+    fn scalar_multiplication_is_that_of_rfc_7748() {
+        // The first vector of RFC 7748, 5.2.
+        let key = KeyPair::new(&hex(
+            "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4",
+        ));
+        let point = hex("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
+        let expected = hex("c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+        assert_eq!(*key.agree(&point).unwrap(), expected);
+    }
+
+    #[test]
+    fn both_sides_agree() {
+        let (one, other) = (KeyPair::new(&[1; 32]), KeyPair::new(&[2; 32]));
+        assert_eq!(
+            one.agree(&other.public).unwrap(),
+            other.agree(&one.public).unwrap()
+        );
+    }
+
+    // A2
+    #[test]
+    fn points_of_small_order_are_refused() {
+        let key = KeyPair::new(&[1; 32]);
+        for point in SMALL_ORDER {
+            assert_eq!(key.agree(&hex(point)), Err(snow::Error::Dh), "{point}");
+        }
+    }
+
+    // A2
+    #[test]
+    fn encodings_that_are_not_canonical_are_refused() {
+        let key = KeyPair::new(&[1; 32]);
+        // 2^255 - 19 up to 2^255 - 1: second encodings of 0 to 18.
+        for low in 0xed..=0xff {
+            let mut point = [0xff; 32];
+            (point[0], point[31]) = (low, 0x7f);
+            assert_eq!(key.agree(&point), Err(snow::Error::Dh), "{low:x}");
+        }
+        // And everything with the high bit.
+        let mut point = KeyPair::new(&[2; 32]).public;
+        assert!(key.agree(&point).is_ok());
+        point[31] |= 0x80;
+        assert_eq!(key.agree(&point), Err(snow::Error::Dh));
+    }
+
+    #[test]
+    fn the_largest_canonical_encodings_are_not_mistaken_for_others() {
+        let mut point = [0xff; 32];
+        (point[0], point[31]) = (0xec, 0x7f);
+        assert!(is_canonical(&point));
+        (point[0], point[30]) = (0xff, 0xfe);
+        assert!(is_canonical(&point));
+        (point[0], point[30], point[31]) = (0xff, 0xff, 0x7e);
+        assert!(is_canonical(&point));
+    }
+
+    #[test]
+    fn lengths_other_than_32_are_refused() {
+        let key = KeyPair::new(&[1; 32]);
+        assert_eq!(key.agree(&[9; 31]), Err(snow::Error::Dh));
+        assert_eq!(key.agree(&[]), Err(snow::Error::Dh));
+    }
+
+    pub(crate) fn hex(text: &str) -> [u8; X25519_LEN] {
+        HEXLOWER
+            .decode(text.as_bytes())
+            .unwrap()
+            .try_into()
+            .unwrap()
+    }
+}

@@ -380,6 +380,45 @@ fn debug_output_holds_no_key() {
     );
 }
 
+// P3
+#[test]
+fn a_million_forged_packets_leave_the_session_as_it_was() {
+    use rand_core::Rng;
+    let (mut initiator, mut responder) = pair();
+    initiator.ratchet();
+    assert!(
+        Packet::seal(&mut initiator, 0, b"x")
+            .open(&mut responder)
+            .is_ok()
+    );
+    let before = Fingerprint::of(&responder);
+    let mut random = crate::tests::rng(3);
+    for count in 0..1_000_000 {
+        let number = if count % 10 == 0 {
+            u64::MAX
+        } else {
+            random.next_u64() >> (count % 64)
+        };
+        let sequence = CidSequence(random.next_u32() >> (count % 32));
+        let mut sealed = [0; 48];
+        random.fill_bytes(&mut sealed);
+        let opened = responder.open(count % 2 == 0, b"header", sequence, number, &mut sealed);
+        assert_eq!(opened, Err(OpenError::Unauthenticated));
+    }
+    assert_eq!(
+        Fingerprint::of(&responder),
+        Fingerprint {
+            failed_opens: 1_000_000,
+            ..before
+        }
+    );
+    assert!(
+        Packet::seal(&mut initiator, 1, b"x")
+            .open(&mut responder)
+            .is_ok()
+    );
+}
+
 proptest! {
     // P3
     #[test]
