@@ -20,6 +20,14 @@ mod rtt;
 mod sent;
 mod skip;
 mod spurious;
+mod timeout;
+
+#[cfg(test)]
+mod bottleneck;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
 
@@ -29,6 +37,7 @@ use rand_core::Rng;
 pub(crate) use self::rtt::Rtt;
 pub(crate) use self::sent::SentPacket;
 pub(crate) use self::skip::OptimisticAck;
+pub(crate) use self::timeout::TimeoutOutcome;
 
 use self::congestion::{Congestion, whole};
 use self::pacer::Pacer;
@@ -39,13 +48,6 @@ use crate::mtu::{BASE, MtuProbe};
 
 /// The round trip that a path without a sample is assumed to take (RFC 9002, 6.2.2).
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(333);
-
-/// Backoff never raises the probe timeout above this (the timeout without backoff may be longer). RFC 9002, 6.2.1 doubles
-/// without bound; then a path that comes back after an outage is noticed as late again as the outage was long.
-const PTO_BACKOFF_MAX: Duration = Duration::from_secs(2);
-
-/// Packets to send when the probe timeout expires: one of them may be lost (RFC 9002, 6.2.4).
-const PTO_PROBES: u8 = 2;
 
 /// What an acknowledgement or a timeout settled. The caller keeps one and drains it after each call; nothing is cleared here,
 /// so nothing is forgotten.
@@ -67,21 +69,6 @@ impl<F> Default for AckOutcome<F> {
             rtt_sample: None,
         }
     }
-}
-
-/// What a timeout meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TimeoutOutcome {
-    /// Nothing was due.
-    None,
-    /// Packets were late enough to be lost; they are in the outcome.
-    Lost,
-    /// No acknowledgement came. Nothing counts as lost, but `probes` ack-eliciting packets have to go out now, of new data
-    /// or of what [`Recovery::probe_frames`] names, else a PING (RFC 9002, 6.2.4). The allowance covers them.
-    Pto {
-        /// How many.
-        probes: u8,
-    },
 }
 
 /// Loss recovery and congestion control of one path.
@@ -175,31 +162,6 @@ impl<F> Recovery<F> {
         }
     }
 
-    /// Something is due: a loss by time, or the probe timeout. No-op when nothing is.
-    pub(crate) fn on_timeout(&mut self, now: Time, out: &mut AckOutcome<F>) -> TimeoutOutcome {
-        self.pacer.expire(now);
-        if self.loss_at.is_some_and(|at| at <= now) {
-            let before = out.lost.len();
-            self.detect_losses(now, out);
-            if out.lost.len() > before {
-                return TimeoutOutcome::Lost;
-            }
-        }
-        if self.loss_at.is_none() && self.pto_at().is_some_and(|at| at <= now) {
-            self.pto_from = now;
-            self.pto_count = self.pto_count.saturating_add(1);
-            self.probes = PTO_PROBES;
-            return TimeoutOutcome::Pto { probes: PTO_PROBES };
-        }
-        TimeoutOutcome::None
-    }
-
-    /// When [`on_timeout`](Self::on_timeout) has to be called; `Some` as long as ack-eliciting packets are in flight
-    /// (RFC 9002, 6.2.1).
-    pub(crate) fn timeout(&self) -> Option<Time> {
-        self.loss_at.or_else(|| self.pto_at())
-    }
-
     /// The path was given up: everything in flight goes to `out.lost`, and congestion control starts afresh. The round-trip
     /// time and the packet size are kept, since the path may come back.
     pub(crate) fn abandon(&mut self, now: Time, out: &mut AckOutcome<F>) {
@@ -286,16 +248,6 @@ impl<F> Recovery<F> {
         &self.rtt
     }
 
-    /// The probe timeout without backoff (RFC 9002, 6.2.1).
-    pub(crate) fn pto_base(&self) -> Duration {
-        self.rtt.pto_base(self.max_ack_delay)
-    }
-
-    /// Probe timeouts since something was acknowledged.
-    pub(crate) fn pto_count(&self) -> u32 {
-        self.pto_count
-    }
-
     /// Octets in flight.
     pub(crate) fn in_flight(&self) -> u64 {
         self.sent.in_flight()
@@ -306,40 +258,7 @@ impl<F> Recovery<F> {
         self.congestion.window()
     }
 
-    /// Since when the peer owes an acknowledgement: the later of when the oldest ack-eliciting packet in flight was sent and
-    /// when anything was last acknowledged. `None` when nothing ack-eliciting is in flight.
-    pub(crate) fn unacked_since(&self) -> Option<Time> {
-        let oldest = self.sent.unresolved().find(|packet| packet.ack_eliciting)?;
-        Some(oldest.sent_at.max(self.last_ack_at))
-    }
-
-    /// What the oldest ack-eliciting packets in flight carried: what a probe should repeat if there is nothing new.
-    pub(crate) fn probe_frames(&self) -> impl Iterator<Item = &F> {
-        let eliciting = self
-            .sent
-            .unresolved()
-            .filter(|packet| packet.ack_eliciting && !packet.mtu_probe);
-        eliciting
-            .take(usize::from(PTO_PROBES))
-            .map(|packet| &packet.frames)
-    }
-
-    /// Probes that a timeout asked for and that have not been sent.
-    pub(crate) fn probes(&self) -> u8 {
-        self.probes
-    }
-
     fn window_is_open(&self) -> bool {
         self.window_available() >= u64::from(self.mtu())
-    }
-
-    fn pto_at(&self) -> Option<Time> {
-        if !self.sent.has_eliciting() {
-            return None;
-        }
-        let base = self.pto_base();
-        // Beyond 2^16 any base exceeds the bound.
-        let backed_off = base.saturating_mul(1 << self.pto_count.min(16));
-        Some(self.pto_from + backed_off.min(base.max(PTO_BACKOFF_MAX)))
     }
 }
