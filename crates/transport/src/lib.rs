@@ -1,5 +1,8 @@
 //! The association: paths, loss recovery, congestion control, streams and datagrams between two node ids.
 
 mod mtu;
-#[cfg_attr(not(test), expect(dead_code, reason = "the association composes it"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the association composes it")
+)]
 mod recovery;

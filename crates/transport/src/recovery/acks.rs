@@ -23,6 +23,7 @@ impl<F> Recovery<F> {
         for range in ack.ranges {
             self.numbers.check(&range)?;
         }
+        out.rtt_sample = None;
         let first = out.acked.len();
         let in_flight = self.sent.in_flight();
         let largest = ack.ranges.largest();
@@ -38,7 +39,6 @@ impl<F> Recovery<F> {
         self.largest_acked = self.largest_acked.max(Some(largest));
         self.last_ack_at = now;
         self.congestion.on_ack(newest, self.sent.next(), in_flight);
-        out.rtt_sample = None;
         if same_path && elicited && newest == largest {
             // The delay is what the peer says; it may not say more than it announced (RFC 9002, 5.3).
             let delay = ack.delay.min(self.max_ack_delay);

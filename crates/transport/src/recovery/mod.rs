@@ -1,14 +1,18 @@
 //! What one path knows about what it has in flight: loss recovery and congestion control (RFC 9002).
 //!
-//! One [`Recovery`] belongs to one path. Its packet numbers go on when the path changes its CID. It never looks into packets:
-//! `F` is whatever the caller wants back with each of them, and every packet comes back once, as acknowledged or as lost.
+//! One [`Recovery`] belongs to one path. Its packet numbers go on when the path changes its CID. It never looks into
+//! packets: `F` is whatever the caller wants back with each of them. Every packet comes back once, as acknowledged or as
+//! lost; only bare acknowledgements may be forgotten, when the peer acknowledges none of a great many.
 //!
 //! ```text
-//! to send:     send_allowance ──> next_number, seal ──> on_sent       (bare acknowledgements: without the allowance)
-//! ACK came:    on_ack ──> drain AckOutcome: acked, then lost ──> send again
-//! time passed: on_timeout ──> drain AckOutcome ──> send again
+//! to send:     mtu_probe, send_allowance ──> next_number, seal ──> on_sent     (bare acknowledgements need no allowance)
+//! ACK came:    on_ack ──> drain AckOutcome: acked, then lost ──> send
+//! time passed: on_timeout ──> drain AckOutcome ──> send; after Pto at least `probes` packets
 //! then wait:   timeout, and pacing_deadline if something waits to be sent
 //! ```
+//!
+//! What bounds memory: the congestion window for packets in flight, [`sent`] for bare acknowledgements, [`spurious`] for
+//! losses remembered. What bounds work: each ACK passes the numbers between the oldest unresolved one and the newest once.
 
 mod acks;
 mod congestion;
@@ -49,8 +53,8 @@ use crate::mtu::{BASE, MtuProbe};
 /// The round trip that a path without a sample is assumed to take (RFC 9002, 6.2.2).
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(333);
 
-/// What an acknowledgement or a timeout settled. The caller keeps one and drains it after each call; nothing is cleared here,
-/// so nothing is forgotten.
+/// What an acknowledgement or a timeout settled. The caller keeps one and drains it after each call; nothing is cleared
+/// here, so nothing is forgotten.
 #[derive(Debug)]
 pub(crate) struct AckOutcome<F> {
     /// Packets that arrived, in no particular order.
@@ -157,8 +161,7 @@ impl<F> Recovery<F> {
         self.sent.push(packet);
         if counts {
             self.congestion.on_sent(before, self.sent.in_flight());
-            self.pacer
-                .on_sent(now, self.congestion.pace(self.rtt.smoothed()), size);
+            self.pacer.on_sent(size);
         }
     }
 
@@ -185,17 +188,16 @@ impl<F> Recovery<F> {
             .saturating_sub(self.sent.in_flight())
     }
 
-    /// Octets that may leave now, in packets that count as in flight: 0, or at least one packet of [`mtu`](Self::mtu) octets.
-    /// Bounded by the window and by pacing, to a batch; ask again after sending that much. Probes that a timeout asked for
-    /// are always covered.
+    /// Octets that may leave now, in packets that count as in flight: 0, or at least one packet of [`mtu`](Self::mtu)
+    /// octets. Bounded by the window and by pacing, to a batch; ask again after sending that much. Probes that a timeout
+    /// asked for are always covered.
     pub(crate) fn send_allowance(&mut self, now: Time) -> usize {
         let packet = self.mtu();
         let allowed = if self.probes > 0 {
             u64::from(packet) * u64::from(self.probes)
         } else if self.window_is_open() {
-            let paced = self
-                .pacer
-                .allowance(now, self.congestion.pace(self.rtt.smoothed()));
+            let pace = self.congestion.pace(self.rtt.smoothed());
+            let paced = self.pacer.allowance(now, pace, self.sent.in_flight() == 0);
             whole(paced).min(self.window_available())
         } else {
             0
@@ -260,5 +262,110 @@ impl<F> Recovery<F> {
 
     fn window_is_open(&self) -> bool {
         self.window_available() >= u64::from(self.mtu())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{MS, Sender, at};
+
+    #[test]
+    fn nothing_leaves_beyond_the_window() {
+        // RFC 9002, 7.
+        let mut sender = Sender::measured();
+        let mut sent = 0;
+        let mut now = 100;
+        while sender.recovery.window_available() >= 1_200 {
+            while sender.recovery.send_allowance(at(now)) >= 1_200 {
+                sender.send(now);
+                sent += 1_200;
+            }
+            now += 1;
+        }
+        let window = sender.recovery.window();
+        assert!(
+            sent <= window && sent + 1_200 > window,
+            "{sent} of {window}"
+        );
+        assert_eq!(sender.recovery.send_allowance(at(now + 1_000)), 0);
+        assert_eq!(
+            sender.recovery.pacing_deadline(),
+            None,
+            "not pacing is what limits"
+        );
+    }
+
+    /// A path with a window of 20 packets, of which pacing let some leave at 200 ms and refused the rest.
+    fn paced() -> Sender {
+        let mut sender = Sender::measured();
+        sender.send_many(100, 10);
+        sender.ack(200, &[1..=10]);
+        while sender.recovery.send_allowance(at(200)) >= 1_200 {
+            sender.send(200);
+        }
+        assert!(sender.recovery.window_available() >= 1_200);
+        sender
+    }
+
+    #[test]
+    fn pacing_says_when_to_go_on() {
+        // RFC 9002, 7.7.
+        let mut sender = paced();
+        let deadline = sender
+            .recovery
+            .pacing_deadline()
+            .expect("pacing is what limits");
+        assert!(deadline > at(200) && deadline < at(300));
+        assert!(sender.recovery.send_allowance(deadline) >= 2_400);
+        assert_eq!(sender.recovery.pacing_deadline(), None);
+    }
+
+    #[test]
+    fn a_pacing_deadline_that_passed_is_not_waited_for() {
+        let mut sender = paced();
+        assert!(sender.recovery.pacing_deadline().is_some());
+        sender.timeout(299);
+        assert_eq!(sender.recovery.pacing_deadline(), None);
+    }
+
+    #[test]
+    fn a_size_that_passed_is_used_and_the_next_waits_for_a_window_that_holds_it() {
+        // RFC 8899, 3, item 7 (the probes themselves are controlled) and 5.3.
+        let mut sender = Sender::with_limit(65_507);
+        let probe = sender.send_probe(0, 1_452);
+        sender.ack(100, &[probe..=probe]);
+        assert_eq!(sender.recovery.mtu(), 1_452);
+        let mut now = 100;
+        while sender.recovery.window() < 65_507 {
+            assert_eq!(
+                sender.recovery.mtu_probe(at(now)),
+                None,
+                "{}",
+                sender.recovery.window()
+            );
+            let first = sender.number();
+            let mut last = first;
+            while sender.recovery.window_available() >= 1_452 {
+                last = sender.send_packet(now, 1_452, true, false);
+            }
+            now += 100;
+            sender.ack(now, &[first..=last]);
+        }
+        assert_eq!(sender.recovery.mtu_probe(at(now)), Some(65_507));
+    }
+
+    #[test]
+    fn a_clock_that_runs_backwards_breaks_nothing() {
+        let mut sender = Sender::measured();
+        sender.send(200);
+        sender.send(150);
+        sender.ack(250, &[2..=2]);
+        assert_eq!(
+            sender.recovery.rtt().latest(),
+            50 * MS,
+            "sent no earlier than the packet before"
+        );
+        sender.ack(240, &[1..=1]);
+        assert_eq!(sender.acked(), [1, 2]);
     }
 }
