@@ -115,6 +115,7 @@ impl Association {
             .accept(number);
         let (payload, confirmed) = (&*opened.payload, opened.confirmed);
         self.activity.on_heard(now);
+        self.stuck = false;
         if confirmed {
             self.on_session_confirmed(now, route, local, was_asleep);
         }

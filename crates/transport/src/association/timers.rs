@@ -26,6 +26,7 @@ impl Association {
 
     fn on_time(&mut self, now: Time) {
         self.activity.note(now);
+        self.stuck = false;
         if self.activity.ends_at() <= now || self.is_abortive() {
             return self.end(EndReason::TimedOut);
         }
