@@ -1,0 +1,133 @@
+//! Cursors over octets: one to read, one to write.
+
+use crate::cid::CidSequence;
+use crate::frame::FrameError;
+use crate::stream_id::StreamId;
+use crate::varint::VarInt;
+
+/// Fewer octets were left than the next field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Truncated {
+    pub(crate) needed: usize,
+    pub(crate) remaining: usize,
+}
+
+/// Reads fields from the start of what is left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) const fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// What is left, without taking it.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8], Truncated> {
+        let truncated = Truncated {
+            needed: length,
+            remaining: self.rest.len(),
+        };
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Truncated> {
+        let truncated = Truncated {
+            needed: N,
+            remaining: self.rest.len(),
+        };
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn octet(&mut self) -> Result<u8, Truncated> {
+        self.array().map(|[octet]| *octet)
+    }
+
+    pub(crate) fn varint(&mut self) -> Result<u64, Truncated> {
+        VarInt::read(self).map(VarInt::value)
+    }
+
+    pub(crate) fn stream(&mut self) -> Result<StreamId, Truncated> {
+        VarInt::read(self).map(StreamId::from)
+    }
+
+    pub(crate) fn cid_sequence(&mut self) -> Result<CidSequence, FrameError> {
+        let value = self.varint()?;
+        let sequence =
+            u32::try_from(value).map_err(|_| FrameError::CidSequenceTooLarge { value })?;
+        Ok(CidSequence(sequence))
+    }
+
+    /// As many octets as the variable-length integer in front of them says.
+    pub(crate) fn prefixed(&mut self) -> Result<&'a [u8], Truncated> {
+        let length = self.varint()?;
+        // A length that does not fit the address space is longer than any buffer.
+        self.bytes(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
+    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+}
+
+/// Writes fields one after the other. Panics where the buffer ends: every `emit` says how long a buffer it needs.
+#[derive(Debug)]
+pub(crate) struct Writer<'a> {
+    out: &'a mut [u8],
+    written: usize,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) const fn new(out: &'a mut [u8]) -> Self {
+        Self { out, written: 0 }
+    }
+
+    pub(crate) fn octet(&mut self, octet: u8) -> &mut Self {
+        self.bytes(&[octet])
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.out[self.written..self.written + bytes.len()].copy_from_slice(bytes);
+        self.written += bytes.len();
+        self
+    }
+
+    /// Numbers above [`VarInt::MAX`] are written as that.
+    pub(crate) fn varint(&mut self, value: u64) -> &mut Self {
+        self.written += VarInt::saturating(value).emit(&mut self.out[self.written..]);
+        self
+    }
+
+    /// The length of `bytes`, then `bytes`.
+    pub(crate) fn prefixed(&mut self, bytes: &[u8]) -> &mut Self {
+        self.varint(bytes.len() as u64).bytes(bytes)
+    }
+
+    /// How many octets were written.
+    pub(crate) const fn finish(&self) -> usize {
+        self.written
+    }
+}
+
+/// Octets that [`Writer::varint`] writes.
+pub(crate) const fn varint_len(value: u64) -> usize {
+    VarInt::saturating(value).len()
+}
+
+/// Octets that [`Writer::prefixed`] writes.
+pub(crate) const fn prefixed_len(length: usize) -> usize {
+    varint_len(length as u64) + length
+}
