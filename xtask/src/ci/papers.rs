@@ -1,0 +1,256 @@
+//! Paths that the papers name exist: a map that shows a street which is gone is worse than none.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::step::Outcome;
+use crate::workspace;
+
+/// The papers that name places in the tree.
+const PAPERS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "proto/PROTOCOL.md"];
+
+/// What a file of ours ends in, as far as papers name files.
+const ENDINGS: [&str; 5] = [".rs", ".md", ".proto", ".toml", ".json"];
+
+/// Every path in the papers leads to something.
+pub(super) fn check() -> Result<Outcome> {
+    let root = workspace::root();
+    let tree = Tree::read(root)?;
+    let mut count = 0;
+    let mut gone = Vec::new();
+    for paper in PAPERS {
+        let text =
+            fs::read_to_string(root.join(paper)).with_context(|| format!("cannot read {paper}"))?;
+        let folder = Path::new(paper).parent().unwrap_or(Path::new(""));
+        for (line, mention) in mentions(&text) {
+            match tree.judge(&mention, folder) {
+                Some(true) => count += 1,
+                Some(false) => gone.push(format!(
+                    "{paper}:{line}: `{}` does not exist",
+                    mention.text()
+                )),
+                None => {}
+            }
+        }
+    }
+    if !gone.is_empty() {
+        bail!("{}", gone.join("\n       "));
+    }
+    Ok(Outcome::Passed(format!("{count} paths")))
+}
+
+/// Something in a paper that may be a path.
+#[derive(Debug, PartialEq, Eq)]
+enum Mention {
+    /// Between backticks: a path, or any other code.
+    Code(String),
+    /// The target of a link: a path, unless it leads to another site or into the page.
+    Link(String),
+}
+
+impl Mention {
+    fn text(&self) -> &str {
+        match self {
+            Self::Code(text) | Self::Link(text) => text,
+        }
+    }
+}
+
+/// All mentions with their line numbers, fenced blocks left out: what they show is checked by those who run it.
+fn mentions(text: &str) -> Vec<(usize, Mention)> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            let spans = line
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .map(|code| Mention::Code(code.to_owned()));
+            let links = line
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| Some(Mention::Link(rest.split_once(')')?.0.to_owned())));
+            found.extend(spans.chain(links).map(|mention| (index + 1, mention)));
+        }
+    }
+    found
+}
+
+/// What there is.
+struct Tree {
+    /// Every file and folder, from the root.
+    paths: BTreeSet<PathBuf>,
+    /// The last components of all files.
+    names: BTreeSet<String>,
+}
+
+impl Tree {
+    fn read(root: &Path) -> Result<Self> {
+        let mut tree = Self {
+            paths: BTreeSet::new(),
+            names: BTreeSet::new(),
+        };
+        let mut folders = vec![root.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder)
+                .with_context(|| format!("cannot list {}", folder.display()))?
+            {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let path = entry.path();
+                if name == ".git" || (name == "target" && path.join("CACHEDIR.TAG").exists()) {
+                    continue;
+                }
+                tree.paths.insert(path.strip_prefix(root)?.to_owned());
+                if entry.file_type()?.is_dir() {
+                    folders.push(path);
+                } else {
+                    tree.names.insert(name);
+                }
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Whether the place exists; nothing if the mention is not one of a place.
+    fn judge(&self, mention: &Mention, folder: &Path) -> Option<bool> {
+        match mention {
+            Mention::Link(target) => {
+                let path = target.split('#').next().unwrap_or_default();
+                let elsewhere =
+                    path.is_empty() || path.contains("://") || path.starts_with("mailto:");
+                (!elsewhere).then(|| self.exists(&normal(&folder.join(path))))
+            }
+            Mention::Code(code) => self.judge_code(code),
+        }
+    }
+
+    fn judge_code(&self, code: &str) -> Option<bool> {
+        let plain =
+            |character: char| character.is_ascii_alphanumeric() || "_-./".contains(character);
+        if code.is_empty() || !code.chars().all(plain) || code.starts_with('/') {
+            return None;
+        }
+        let ends_like_ours = ENDINGS
+            .iter()
+            .any(|ending| code.len() > ending.len() && code.ends_with(ending));
+        let path = normal(Path::new(code));
+        if !code.contains('/') {
+            return ends_like_ours.then(|| self.names.contains(code));
+        }
+        // `transport/src/lib.rs` is short for `crates/transport/src/lib.rs`.
+        let short = Path::new("crates").join(&path);
+        let first = path
+            .components()
+            .next()
+            .map(|first| PathBuf::from(first.as_os_str()))?;
+        let begins_like_ours =
+            self.exists(&first) || self.exists(&Path::new("crates").join(&first));
+        (begins_like_ours || ends_like_ours).then(|| self.exists(&path) || self.exists(&short))
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.as_os_str().is_empty() || self.paths.contains(path)
+    }
+}
+
+/// Without `.` and with `..` resolved.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            std::path::Component::ParentDir => {
+                normal.pop();
+            }
+            std::path::Component::CurDir => {}
+            std::path::Component::Prefix(_)
+            | std::path::Component::RootDir
+            | std::path::Component::Normal(_) => {
+                normal.push(component);
+            }
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> Tree {
+        let files = ["README.md", "crates/wire/src/lib.rs", "proto/PROTOCOL.md"];
+        let paths = files
+            .iter()
+            .flat_map(|file| Path::new(file).ancestors())
+            .map(Path::to_owned)
+            .collect();
+        let names = ["README.md", "lib.rs", "PROTOCOL.md"]
+            .map(str::to_owned)
+            .into();
+        Tree { paths, names }
+    }
+
+    fn judge(code: &str) -> Option<bool> {
+        tree().judge(&Mention::Code(code.to_owned()), Path::new(""))
+    }
+
+    #[test]
+    fn a_path_is_found_from_the_root_and_from_the_crates() {
+        assert_eq!(judge("crates/wire/src/lib.rs"), Some(true));
+        assert_eq!(judge("wire/src/lib.rs"), Some(true));
+        assert_eq!(judge("crates/wire/"), Some(true));
+        assert_eq!(judge("lib.rs"), Some(true));
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_noticed() {
+        assert_eq!(judge("crates/wire/src/gone.rs"), Some(false));
+        assert_eq!(judge("wire/src/gone"), Some(false));
+        assert_eq!(judge("gone.rs"), Some(false));
+        assert_eq!(judge("elsewhere/gone.md"), Some(false));
+    }
+
+    #[test]
+    fn other_code_is_no_path() {
+        for code in [
+            "Stream::write",
+            "and/or",
+            "tcp:127.0.0.1:80/x",
+            "/etc/hosts",
+            "cargo xtask",
+            "crates/*",
+            ".rs",
+        ] {
+            assert_eq!(judge(code), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn links_are_followed_from_the_folder_of_their_paper() {
+        let link =
+            |target: &str| tree().judge(&Mention::Link(target.to_owned()), Path::new("proto"));
+        assert_eq!(link("PROTOCOL.md#glossary"), Some(true));
+        assert_eq!(link("../README.md"), Some(true));
+        assert_eq!(link("README.md"), Some(false));
+        assert_eq!(link("https://example.com/a.md"), None);
+        assert_eq!(link("#here"), None);
+    }
+
+    #[test]
+    fn mentions_outside_of_fences_are_found_with_their_lines() {
+        let text = "See `a/b.rs` and [c](d.md).\n```\n`not/this.rs`\n```\n`e.rs`";
+        let found = mentions(text);
+        let expected = [
+            (1, Mention::Code("a/b.rs".to_owned())),
+            (1, Mention::Link("d.md".to_owned())),
+            (5, Mention::Code("e.rs".to_owned())),
+        ];
+        assert_eq!(found, expected);
+    }
+}
