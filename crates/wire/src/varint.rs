@@ -49,6 +49,10 @@ impl VarInt {
     /// # Panics
     ///
     /// If `out` is shorter than [`VarInt::len`].
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the caller has promised enough room"
+    )]
     pub fn emit(self, out: &mut [u8]) -> usize {
         let len = self.len();
         // The exponent goes into the top two bits of the first octet that is written.

@@ -59,13 +59,19 @@ impl<'a> AckFrame<'a> {
             largest,
             first_range,
             count,
-            pairs,
+            ..
         } = self.ranges;
         let start = 1
             + varint_len(self.sequence.0.into())
             + varint_len(largest)
             + varint_len(micros(self.delay));
-        start + varint_len(count as u64) + varint_len(first_range) + pairs.len()
+        let mut below = largest - first_range;
+        let pairs = self.ranges.iter().skip(1).filter_map(|range| {
+            let (gap, length) = pair(below, &range)?;
+            below = *range.start();
+            Some(varint_len(gap) + varint_len(length))
+        });
+        start + varint_len(count as u64) + varint_len(first_range) + pairs.sum::<usize>()
     }
 
     /// Writes the frame and returns its length. [`emit_ack`] writes one from ranges that were not parsed.
@@ -74,23 +80,13 @@ impl<'a> AckFrame<'a> {
     ///
     /// If `out` is shorter than [`AckFrame::len`].
     pub fn emit(&self, out: &mut [u8]) -> usize {
-        let AckRanges {
-            largest,
-            first_range,
-            count,
-            pairs,
-        } = self.ranges;
-        let mut writer = Writer::new(out);
-        writer
-            .octet(kind::ACK)
-            .varint(self.sequence.0.into())
-            .varint(largest)
-            .varint(micros(self.delay));
-        writer
-            .varint(count as u64)
-            .varint(first_range)
-            .bytes(pairs)
-            .finish()
+        let len = self.len();
+        assert!(
+            out.len() >= len,
+            "an ACK of {len} octets does not fit into {}",
+            out.len()
+        );
+        emit_ack(out, self.sequence, self.delay, self.ranges)
     }
 }
 
@@ -113,42 +109,41 @@ pub fn emit_ack(
     let Some((largest, mut below)) = ranges.next().and_then(|first| bounds(&first)) else {
         return 0;
     };
-    let delay = micros(delay);
-    let count_at = 1 + varint_len(sequence.0.into()) + varint_len(largest) + varint_len(delay);
-    if out.len() < count_at + 1 + varint_len(largest - below) {
+    let (sequence, delay, first_range) = (sequence.0.into(), micros(delay), largest - below);
+    let count_at = 1 + varint_len(sequence) + varint_len(largest) + varint_len(delay);
+    if out.len() < count_at + 1 + varint_len(first_range) {
         return 0;
     }
     let mut writer = Writer::new(out);
     writer
         .octet(kind::ACK)
-        .varint(sequence.0.into())
+        .varint(sequence)
         .varint(largest)
-        .varint(delay);
-    let mut written = writer.octet(0).varint(largest - below).finish();
+        .varint(delay)
+        .octet(0)
+        .varint(first_range);
     let mut count = 0;
     for range in ranges {
-        // The gap is what is missing, less one; none missing means that two ranges should have been one.
-        let Some((end, start)) = bounds(&range) else {
+        let Some((gap, length)) = pair(below, &range) else {
             break;
         };
-        let Some(gap) = below
-            .checked_sub(end)
-            .and_then(|distance| distance.checked_sub(2))
-        else {
-            break;
-        };
-        if out.len() - written < varint_len(gap) + varint_len(end - start) {
+        if writer.remaining() < varint_len(gap) + varint_len(length) {
             break;
         }
-        written += Writer::new(&mut out[written..])
-            .varint(gap)
-            .varint(end - start)
-            .finish();
-        below = start;
+        writer.varint(gap).varint(length);
+        below = *range.start();
         count += 1;
     }
-    out[count_at] = count;
-    written
+    // The count takes one octet, since it is below 64.
+    writer.overwrite(count_at, count).finish()
+}
+
+/// How a range below one that begins at `below` is written: the numbers missing between them, and its own, each less
+/// one. `None` where nothing is missing, so that the two should be one.
+fn pair(below: u64, range: &RangeInclusive<u64>) -> Option<(u64, u64)> {
+    let (end, start) = bounds(range)?;
+    let gap = below.checked_sub(end)?.checked_sub(2)?;
+    Some((gap, end - start))
 }
 
 /// Last and first number of a range that an ACK can hold.
@@ -177,16 +172,15 @@ impl<'a> AckRanges<'a> {
         };
         let first_range = reader.varint()?;
         let mut smallest = descend(largest, first_range)?;
-        let start = reader.rest();
+        let start = reader.clone();
         for _ in 0..count {
             smallest = *next_range(smallest, reader)?.start();
         }
-        let pairs = &start[..start.len() - reader.remaining()];
         Ok(Self {
             largest,
             first_range,
             count,
-            pairs,
+            pairs: reader.taken_since(&start),
         })
     }
 

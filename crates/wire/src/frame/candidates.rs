@@ -84,7 +84,7 @@ pub fn emit_candidates(out: &mut [u8], sequence: u64, candidates: &[Candidate]) 
         .octet(kind::CANDIDATES)
         .varint(sequence)
         .varint(count as u64);
-    for candidate in &candidates[..count] {
+    for candidate in candidates.iter().take(count) {
         writer.octet(candidate.kind.octet());
         address::write(&mut writer, candidate.address);
     }
@@ -106,12 +106,14 @@ impl<'a> CandidateList<'a> {
             Ok(count @ ..=CANDIDATES_MAX) => count,
             _ => return Err(FrameError::TooManyCandidates { count }),
         };
-        let start = reader.rest();
+        let start = reader.clone();
         for _ in 0..count {
             parse_one(reader)?;
         }
-        let encoded = &start[..start.len() - reader.remaining()];
-        Ok(Self { count, encoded })
+        Ok(Self {
+            count,
+            encoded: reader.taken_since(&start),
+        })
     }
 
     /// How many there are.

@@ -50,7 +50,7 @@ pub use stream::StreamFrame;
 pub use stream_data_blocked::StreamDataBlockedFrame;
 pub use streams_blocked::StreamsBlockedFrame;
 
-use crate::codec::Reader;
+use crate::codec::{Reader, Writer};
 
 /// A frame. PADDING is none: [`Frames`] skips it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,10 +135,7 @@ impl<'a> Frame<'a> {
     /// If `out` is shorter than [`Frame::len`].
     pub fn emit(&self, out: &mut [u8]) -> usize {
         match self {
-            Self::Ping => {
-                out[0] = kind::PING;
-                1
-            }
+            Self::Ping => Writer::new(out).octet(kind::PING).finish(),
             Self::Ack(frame) => frame.emit(out),
             Self::Reset(frame) => frame.emit(out),
             Self::Stop(frame) => frame.emit(out),
