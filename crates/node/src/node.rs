@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use keyway_identity::{NodeId, SecretKey};
+use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
 use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, StreamKind, Time};
 
@@ -10,7 +11,7 @@ use crate::config::Config;
 use crate::control::Control;
 use crate::directory::Addressee;
 use crate::event::{Event, PathKind};
-use crate::io::{Arrival, SocketId, Transmit, Wall};
+use crate::io::{Arrival, SocketId, Transmit};
 use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
 use crate::policy::Allow;
 use crate::worker::Worker;

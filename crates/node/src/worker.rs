@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use keyway_transport::{Association, AssociationEvent, Batch, Transmit};
-use keyway_wire::Time;
+use keyway_wire::{Cid, Time};
 
-use crate::directory::Directory;
+use crate::directory::{Addressee, Directory};
 use crate::keys::AssociationKey;
 use crate::timers::Timers;
 
@@ -13,6 +13,8 @@ use crate::timers::Timers;
 #[derive(Debug)]
 struct Entry {
     association: Association,
+    /// The CIDs that lead to it.
+    cids: Vec<Cid>,
     in_senders: bool,
     in_speakers: bool,
 }
@@ -46,14 +48,38 @@ impl Worker {
         let key = AssociationKey(self.next_key);
         self.next_key += 1;
         self.entries
-            .insert(key, Entry { association, in_senders: false, in_speakers: false });
+            .insert(key, Entry { association, cids: Vec::new(), in_senders: false, in_speakers: false });
         self.wake(key);
         key
     }
 
-    pub(crate) fn remove(&mut self, key: AssociationKey) -> Option<Association> {
+    pub(crate) fn remove(&mut self, key: AssociationKey) {
         self.timers.set(key, None);
-        self.entries.remove(&key).map(|entry| entry.association)
+        self.retire_cids(key);
+        self.entries.remove(&key);
+    }
+
+    /// Lets a CID lead to the association from here on.
+    pub(crate) fn enter_cid(&mut self, key: AssociationKey, cid: Cid) {
+        self.directory.point(cid, Addressee::Association(key));
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.cids.push(cid);
+        }
+    }
+
+    pub(crate) fn retire_cid(&mut self, key: AssociationKey, cid: &Cid) {
+        self.directory.retire(cid);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.cids.retain(|known| known != cid);
+        }
+    }
+
+    /// No packet reaches the association from here on.
+    pub(crate) fn retire_cids(&mut self, key: AssociationKey) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        for cid in entry.cids.drain(..) {
+            self.directory.retire(&cid);
+        }
     }
 
     pub(crate) fn get(&self, key: AssociationKey) -> Option<&Association> {
@@ -76,10 +102,6 @@ impl Worker {
             entry.in_speakers = true;
             self.speakers.push_back(key);
         }
-    }
-
-    pub(crate) fn keys(&self) -> impl Iterator<Item = AssociationKey> {
-        self.entries.keys().copied()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {

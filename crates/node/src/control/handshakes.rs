@@ -93,7 +93,7 @@ impl Control {
             }
             Some(_) => {}
         }
-        self.ask_for_channels(id);
+        self.ask_for_channels(now, id);
         let routes = self.routes_to(worker, id);
         let Some(dialing) = self.peers.get_mut(&id).and_then(|peer| peer.dial.as_mut()) else {
             return;

@@ -1,7 +1,7 @@
 //! Streams that the node itself uses: they never reach the application.
 
 use keyway_transport::ReadError;
-use keyway_wire::Time;
+use keyway_wire::{ServiceName, Time};
 
 use super::{Control, Internal};
 use crate::keys::StreamKey;
@@ -9,6 +9,11 @@ use crate::worker::Worker;
 
 /// Read at once from an internal stream. Messages are at most 16 KiB.
 const READ_LEN: usize = 16 * 1024;
+
+/// The service of a server's own protocol.
+pub(super) fn rendezvous() -> ServiceName {
+    "rendezvous".parse().expect("the name keeps to the rules for names")
+}
 
 impl Control {
     pub(super) fn read_internal(
@@ -42,12 +47,13 @@ impl Control {
     pub(super) fn write_internal(
         &mut self,
         worker: &mut Worker,
+        now: Time,
         stream: StreamKey,
         internal: Internal,
     ) {
         match internal {
             Internal::Client(index) => self.write_to_server(worker, index),
-            Internal::Served => self.write_to_client(worker, stream),
+            Internal::Served => self.write_to_client(worker, now, stream),
         }
     }
 

@@ -57,8 +57,7 @@ impl Control {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let previous = peer.association.replace(key);
         if let Some(cid) = peer.next_cid.take() {
-            worker.directory.point(cid, Addressee::Association(key));
-            worker.own_cid(key, cid);
+            worker.enter_cid(key, cid);
         }
         peer.answered = None;
         if let Some(previous) = previous {
@@ -112,9 +111,9 @@ impl Control {
             },
             AssociationEvent::Writable(id) => match self.internal.get(&stream(id)).copied() {
                 None => self.events.push_back(Event::Writable(stream(id))),
-                Some(internal) => self.write_internal(worker, stream(id), internal),
+                Some(internal) => self.write_internal(worker, now, stream(id), internal),
             },
-            AssociationEvent::Stopped { stream: id, code } => self.stopped(worker, stream(id), code),
+            AssociationEvent::Stopped { stream: id, code } => self.stopped(worker, now, stream(id), code),
             AssociationEvent::Delivered(id) => {
                 self.events.push_back(Event::Delivered(stream(id)));
             }
@@ -128,7 +127,7 @@ impl Control {
                 self.events.push_back(Event::DatagramsUnblocked(key));
             }
             AssociationEvent::CidWanted => self.issue_cid(worker, key),
-            AssociationEvent::CidRetired(cid) => worker.directory.retire(&cid),
+            AssociationEvent::CidRetired(cid) => worker.retire_cid(key, &cid),
             AssociationEvent::HandshakeWanted => {
                 self.peer(peer).handshake_wanted = true;
                 self.want(worker, now, peer);
@@ -154,7 +153,7 @@ impl Control {
 
     fn issue_cid(&mut self, worker: &mut Worker, key: AssociationKey) {
         let cid = worker.directory.issue(&mut self.rng, Addressee::Association(key));
-        worker.own_cid(key, cid);
+        worker.enter_cid(key, cid);
         if let Some(association) = worker.touch(key) {
             association.issue_cid(cid);
         }
@@ -170,7 +169,7 @@ impl Control {
         kind: StreamKind,
         service: ServiceName,
     ) {
-        if service.as_str() == keyway_rendezvous::SERVICE && self.relay.is_some() {
+        if service == super::internal::rendezvous() && self.relay.is_some() {
             return self.client_arrived(worker, now, peer, stream);
         }
         if self.policy.permits(&peer, service.as_str()) {
@@ -183,10 +182,10 @@ impl Control {
         }
     }
 
-    fn stopped(&mut self, worker: &mut Worker, stream: StreamKey, code: u64) {
+    fn stopped(&mut self, worker: &mut Worker, now: Time, stream: StreamKey, code: u64) {
         match self.internal.get(&stream).copied() {
             None => self.events.push_back(Event::Stopped { stream, code }),
-            Some(internal) => self.internal_ended(worker, stream, internal),
+            Some(internal) => self.internal_ended(worker, now, stream, internal),
         }
     }
 
@@ -205,7 +204,7 @@ impl Control {
             .map(|(stream, internal)| (*stream, *internal))
             .collect();
         for (stream, internal) in internal {
-            self.internal_ended(worker, stream, internal);
+            self.internal_ended(worker, now, stream, internal);
         }
         worker.retire_cids(key);
         if let Some(association) = worker.touch(key) {

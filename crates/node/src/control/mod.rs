@@ -6,10 +6,12 @@
 //! | `lifecycle`  | what happens when an association is confirmed, changes its path, or ends |
 //! | `servers`    | the client's side of rendezvous: staying registered, look-ups, relay channels |
 //! | `relay`      | the server's side: records of others, channels between others |
+//! | `internal`   | nothing: it carries octets between those two and their streams |
 //! | `direct`     | candidates, and probing for a direct path |
 
 mod direct;
 mod handshakes;
+mod internal;
 mod lifecycle;
 mod relay;
 mod servers;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use keyway_handshake::{LocalIdentity, TransportParameters};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_nat::LocalCandidates;
+use keyway_rendezvous::{SeenRecords, Wall};
 use keyway_transport::{Channel, Route};
 use keyway_wire::{Cid, Time, Token};
 use rand_chacha::ChaCha20Rng;
@@ -29,7 +32,7 @@ use rand_core::{Rng, SeedableRng};
 use crate::answers::Answers;
 use crate::config::Config;
 use crate::event::{Event, PathKind};
-use crate::io::{Sockets, Wall, WallClock};
+use crate::io::{Sockets, WallClock};
 use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
 use crate::peer::Peer;
 use crate::policy::Policy;
@@ -55,6 +58,8 @@ pub(crate) enum Alarm {
     Punch(NodeId),
     /// Time to renew our record at this server.
     Publish(u32),
+    /// A server owes us an answer.
+    Server(u32),
     /// The server half's own deadline.
     Relay,
 }
@@ -94,6 +99,8 @@ pub(crate) struct Control {
     /// Relay channels that we are an end of.
     channels: BTreeMap<Token, (Channel, NodeId)>,
     lookups: BTreeMap<LookupId, servers::Lookup>,
+    /// The newest records seen: no server can take us back behind them.
+    seen: SeenRecords,
     relay: Option<RelayServer>,
     internal: BTreeMap<StreamKey, Internal>,
     candidates: LocalCandidates,
@@ -126,15 +133,17 @@ impl Control {
     ) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let instance = rng.next_u64();
+        let mut relay_seed = [0; 32];
+        rng.fill_bytes(&mut relay_seed);
         Self {
             id: secret.node_id(),
             identity: LocalIdentity::new(&secret),
-            relay: config.server.then(RelayServer::new),
+            relay: config.server.then(|| RelayServer::new(relay_seed)),
             secret,
             config,
             rng,
             wall: WallClock::new(now, wall),
-            epoch: wall.0,
+            epoch: wall.0.max(1),
             instance,
             counter: 0,
             policy: Policy::default(),
@@ -146,6 +155,7 @@ impl Control {
             servers: Vec::new(),
             channels: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            seen: SeenRecords::default(),
             internal: BTreeMap::new(),
             candidates: LocalCandidates::default(),
             sockets: Sockets::default(),
@@ -260,7 +270,8 @@ impl Control {
                 }
                 Alarm::Punch(peer) => self.punch(worker, now, peer),
                 Alarm::Publish(server) => self.publish(now, server),
-                Alarm::Relay => self.relay_timeout(now),
+                Alarm::Server(server) => self.server_timeout(worker, now, server),
+                Alarm::Relay => self.relay_timeout(worker, now),
             }
         }
     }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use keyway_identity::{NodeId, Signed};
-use keyway_rendezvous::{ClientEvent, ClientHalf, Record, RequestId};
-use keyway_transport::{Channel, Route, StreamKind};
-use keyway_wire::{ServiceName, Time, Token, VERSION};
+use keyway_rendezvous::{ClientEvent, ClientHalf, EPOCH_JUMP_MAX, RECORD_SERVERS_MAX, Record, RequestId};
+use keyway_transport::{Channel, Route};
+use keyway_wire::{StreamKind, Time, Token, VERSION};
 use rand_core::Rng;
 use tracing::{debug, info};
 
@@ -16,11 +16,8 @@ use crate::event::Event;
 use crate::keys::{AssociationKey, LookupId, StreamKey};
 use crate::worker::Worker;
 
-/// Octets that may wait for a server's stream. Requests are some hundred octets each.
+/// Octets that may wait for a server's stream. Requests are some hundred octets each, an INIT one thousand.
 const OUTGOING_MAX: usize = 256 * 1024;
-
-/// How far ahead of a record that is in the way our epoch may jump. One absurd epoch must not brick an identity.
-const EPOCH_JUMP_MAX: u64 = 1 << 40;
 
 /// One server that this node was told of.
 #[derive(Debug)]
@@ -79,18 +76,18 @@ impl Control {
     ) {
         let Some(server) = self.servers.get_mut(index as usize) else { return };
         server.association = Some(key);
-        let service: ServiceName = keyway_rendezvous::service_name();
+        let service = super::internal::rendezvous();
         let opened = worker.touch(key).and_then(|it| it.open(StreamKind::Bytes, &service).ok());
         let Some(stream) = opened else { return };
         let stream = StreamKey { association: key, stream };
         server.stream = Some(stream);
-        server.client.connected(now);
+        server.client.connected();
         info!(server = %server.id, "server connected");
         self.events.push_back(Event::ServerConnected(server.id));
         self.internal.insert(stream, Internal::Client(index));
         self.publish(now, index);
-        self.ask_pending_lookups(index);
-        self.renew_channels(index);
+        self.ask_pending_lookups(now, index);
+        self.renew_channels(now, index);
         self.flush_servers(worker, now);
     }
 
@@ -129,7 +126,8 @@ impl Control {
     /// Signs and sends our record, if anybody may use anything here, and sets the next time to.
     pub(super) fn publish(&mut self, now: Time, index: u32) {
         let wall = self.wall.at(now);
-        let servers: Vec<NodeId> = self.servers.iter().map(|server| server.id).collect();
+        let servers: Vec<NodeId> =
+            self.servers.iter().map(|server| server.id).take(RECORD_SERVERS_MAX).collect();
         let Some(server) = self.servers.get_mut(index as usize) else { return };
         if server.stream.is_none() || !self.policy.serves_anybody() {
             return;
@@ -142,10 +140,13 @@ impl Control {
             instance: self.instance,
             sequence: server.sequence,
             servers,
-            issued: wall.0,
-            expiry: wall.0.saturating_add(self.config.record_lifetime.as_secs()),
+            issued: wall,
+            expiry: wall.saturating_add(self.config.record_lifetime),
         };
-        server.client.publish(now, &Signed::sign(record, &self.secret));
+        match Signed::sign(record, &self.secret) {
+            Ok(signed) => server.client.publish(&signed),
+            Err(error) => tracing::error!(%error, "cannot sign this node's record"),
+        }
         let jitter = Duration::from_millis(u64::from(self.rng.next_u32() % 5000));
         let pause = self.config.record_refresh.saturating_sub(jitter);
         self.alarms.set(Alarm::Publish(index), Some(now + pause));
@@ -160,7 +161,7 @@ impl Control {
     }
 
     /// Asks every connected server for a channel to a peer that is being dialled, with the INIT inside the request.
-    pub(super) fn ask_for_channels(&mut self, id: NodeId) {
+    pub(super) fn ask_for_channels(&mut self, now: Time, id: NodeId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if peer.server.is_some() {
             return;
@@ -170,21 +171,21 @@ impl Control {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             let has_channel = peer.channels.iter().any(|channel| channel.server == index);
             if server.stream.is_some() && !has_channel && dialing.asked.insert(index) {
-                server.client.open(id, dialing.dial.packet());
+                server.client.open(now, id, dialing.dial.packet());
             }
         }
     }
 
     /// A server came back: dials that wait go through it, and so do associations that had a channel there.
-    fn renew_channels(&mut self, index: u32) {
+    fn renew_channels(&mut self, now: Time, index: u32) {
         let dialled: BTreeSet<NodeId> = self.dials.values().copied().collect();
         for id in dialled {
-            self.ask_for_channels(id);
+            self.ask_for_channels(now, id);
         }
         let Some(server) = self.servers.get_mut(index as usize) else { return };
         for (id, peer) in &self.peers {
             if peer.relayed_through.contains(&index) && peer.association.is_some() {
-                server.client.open(*id, &[]);
+                server.client.open(now, *id, &[]);
             }
         }
     }
@@ -195,7 +196,7 @@ impl Control {
         let lookup = Lookup { node, asked: BTreeSet::new(), pending: pending.collect() };
         self.lookups.insert(id, lookup);
         for index in 0..self.servers.len() {
-            self.ask_pending_lookups(u32::try_from(index).unwrap_or(u32::MAX));
+            self.ask_pending_lookups(now, u32::try_from(index).unwrap_or(u32::MAX));
         }
         self.flush_servers(worker, now);
         id
@@ -205,7 +206,7 @@ impl Control {
         self.lookups.remove(&id);
     }
 
-    fn ask_pending_lookups(&mut self, index: u32) {
+    fn ask_pending_lookups(&mut self, now: Time, index: u32) {
         let Some(server) = self.servers.get_mut(index as usize) else { return };
         if server.stream.is_none() {
             return;
@@ -213,9 +214,16 @@ impl Control {
         for lookup in self.lookups.values_mut() {
             let asked = lookup.asked.iter().any(|(at, _)| *at == index);
             if lookup.pending.contains(&index) && !asked {
-                lookup.asked.insert((index, server.client.lookup(lookup.node)));
+                lookup.asked.insert((index, server.client.lookup(now, lookup.node)));
             }
         }
+    }
+
+    pub(super) fn server_timeout(&mut self, worker: &mut Worker, now: Time, index: u32) {
+        if let Some(server) = self.servers.get_mut(index as usize) {
+            server.client.handle_timeout(now);
+        }
+        self.flush_servers(worker, now);
     }
 
     /// Carries what the client halves have to say, both to their streams and to us.
@@ -228,6 +236,9 @@ impl Control {
                 self.handle_client_event(worker, now, index, event);
             }
             self.write_to_server(worker, index);
+            if let Some(server) = self.servers.get(index as usize) {
+                self.alarms.set(Alarm::Server(index), server.client.poll_timeout());
+            }
         }
     }
 
@@ -256,8 +267,9 @@ impl Control {
         index: u32,
         bytes: &[u8],
     ) {
+        let wall = self.wall.at(now);
         let Some(server) = self.servers.get_mut(index as usize) else { return };
-        if let Err(error) = server.client.handle_bytes(now, bytes) {
+        if let Err(error) = server.client.handle_bytes(wall, &mut self.seen, bytes) {
             info!(server = %server.id, %error, "the server does not keep to the protocol; connecting anew");
             if let Some(association) = server.association.and_then(|key| worker.touch(key)) {
                 association.close(now, keyway_transport::codes::PROTOCOL_VIOLATION, "rendezvous");
@@ -285,15 +297,19 @@ impl Control {
                     self.publish(now, index);
                 }
             }
-            ClientEvent::Record { request, record } => {
-                self.record_arrived(now, index, request, &record);
+            ClientEvent::NotPublished { reason } => {
+                tracing::warn!(server = %server.id, %reason, "the server does not list this node");
             }
-            ClientEvent::NotFound { request } => self.record_missing(index, request),
+            ClientEvent::Record { request, record } => {
+                self.record_arrived(index, request, record.into_value());
+            }
+            ClientEvent::NotFound { request, .. } => self.record_missing(index, request),
             ClientEvent::Opened { peer, token, .. } => {
                 self.channel_opened(worker, now, index, peer, token);
             }
-            ClientEvent::Refused { peer, reason, .. } => {
-                debug!(%peer, ?reason, "no relay channel");
+            ClientEvent::Refused { request, peer, reason } => {
+                debug!(%peer, %reason, "a server refused");
+                self.record_missing(index, request);
                 // The peer may register yet: the next sending of the INIT asks again.
                 if let Some(dialing) = self.peers.get_mut(&peer).and_then(|it| it.dial.as_mut()) {
                     dialing.asked.remove(&index);
@@ -306,23 +322,11 @@ impl Control {
         }
     }
 
-    fn record_arrived(
-        &mut self,
-        now: Time,
-        index: u32,
-        request: RequestId,
-        signed: &Signed<Record>,
-    ) {
-        let Some(id) = self.lookup_of(index, request) else { return };
-        let record = signed.value();
-        let wall = self.wall.at(now);
-        if self.lookups.get(&id).is_none_or(|lookup| lookup.node != record.node)
-            || record.expiry < wall.0
-        {
-            return self.record_missing(index, request);
+    fn record_arrived(&mut self, index: u32, request: RequestId, record: Record) {
+        if let Some(id) = self.lookup_of(index, request) {
+            self.lookups.remove(&id);
+            self.events.push_back(Event::Record { id, record: Box::new(record) });
         }
-        self.lookups.remove(&id);
-        self.events.push_back(Event::Record { id, record: Box::new(record.clone()) });
     }
 
     fn record_missing(&mut self, index: u32, request: RequestId) {
