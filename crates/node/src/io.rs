@@ -70,8 +70,10 @@ impl Sockets {
 
     /// The socket to reach `remote` from: the first of its address family.
     pub(crate) fn towards(&self, remote: SocketAddr) -> Option<SocketId> {
-        let (socket, _) =
-            self.bound.iter().find(|(_, local)| local.is_ipv4() == remote.is_ipv4())?;
+        let (socket, _) = self
+            .bound
+            .iter()
+            .find(|(_, local)| local.is_ipv4() == remote.is_ipv4())?;
         Some(*socket)
     }
 
@@ -83,7 +85,9 @@ impl Sockets {
                 candidates.push(*local);
                 continue;
             }
-            let family = hosts.iter().filter(|host| host.is_ipv4() == local.is_ipv4());
+            let family = hosts
+                .iter()
+                .filter(|host| host.is_ipv4() == local.is_ipv4());
             candidates.extend(family.map(|host| SocketAddr::new(*host, local.port())));
         }
         candidates

@@ -44,5 +44,6 @@ pub use policy::Allow;
 
 pub use keyway_rendezvous::{Record, Wall};
 pub use keyway_transport::{
-    AssociationConfig, Batch, Ecn, EndReason, OpenError, PathInfo, PingId, ReadError, SendDatagramError, WriteError, codes,
+    AssociationConfig, Batch, Ecn, EndReason, OpenError, PathInfo, PingId, ReadError,
+    SendDatagramError, WriteError, codes,
 };

@@ -47,8 +47,15 @@ impl Worker {
     pub(crate) fn insert(&mut self, association: Association) -> AssociationKey {
         let key = AssociationKey(self.next_key);
         self.next_key += 1;
-        self.entries
-            .insert(key, Entry { association, cids: Vec::new(), in_senders: false, in_speakers: false });
+        self.entries.insert(
+            key,
+            Entry {
+                association,
+                cids: Vec::new(),
+                in_senders: false,
+                in_speakers: false,
+            },
+        );
         self.wake(key);
         key
     }
@@ -76,7 +83,9 @@ impl Worker {
 
     /// No packet reaches the association from here on.
     pub(crate) fn retire_cids(&mut self, key: AssociationKey) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
         for cid in entry.cids.drain(..) {
             self.directory.retire(&cid);
         }
@@ -89,11 +98,15 @@ impl Worker {
     /// The association, to be changed: afterwards it may have packets, events and another deadline.
     pub(crate) fn touch(&mut self, key: AssociationKey) -> Option<&mut Association> {
         self.wake(key);
-        self.entries.get_mut(&key).map(|entry| &mut entry.association)
+        self.entries
+            .get_mut(&key)
+            .map(|entry| &mut entry.association)
     }
 
     fn wake(&mut self, key: AssociationKey) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
         if !entry.in_senders {
             entry.in_senders = true;
             self.senders.push_back(key);
@@ -119,7 +132,9 @@ impl Worker {
         batch: &mut Batch,
     ) -> Option<(AssociationKey, Transmit)> {
         while let Some(key) = self.senders.pop_front() {
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let Some(entry) = self.entries.get_mut(&key) else {
+                continue;
+            };
             if let Some(transmit) = entry.association.poll_transmit(now, batch) {
                 self.senders.push_back(key);
                 return Some((key, transmit));
@@ -145,6 +160,10 @@ impl Worker {
 
     /// The earliest deadline of any association; `now` while one has yet to say what it wants to send.
     pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
-        if self.senders.is_empty() { self.timers.next() } else { Some(now) }
+        if self.senders.is_empty() {
+            self.timers.next()
+        } else {
+            Some(now)
+        }
     }
 }

@@ -102,7 +102,8 @@ pub(crate) struct Control {
     /// The newest records seen: no server can take us back behind them.
     seen: SeenRecords,
     relay: Option<RelayServer>,
-    internal: BTreeMap<StreamKey, Internal>,
+    /// Streams that the node itself uses, at most one in each association.
+    internal: BTreeMap<AssociationKey, (StreamKey, Internal)>,
     candidates: LocalCandidates,
     pub(crate) sockets: Sockets,
     alarms: Timers<Alarm>,
@@ -179,10 +180,6 @@ impl Control {
         self.peers.get(peer)?.association
     }
 
-    pub(crate) fn owner(&self, association: AssociationKey) -> Option<NodeId> {
-        self.owners.get(&association).copied()
-    }
-
     fn parameters(&self) -> TransportParameters {
         self.config.association.parameters()
     }
@@ -195,12 +192,16 @@ impl Control {
     /// The peer's entry, made if it is not there.
     fn peer(&mut self, id: NodeId) -> &mut Peer {
         let rng = &mut self.rng;
-        self.peers.entry(id).or_insert_with(|| Peer::new(rng.next_u64()))
+        self.peers
+            .entry(id)
+            .or_insert_with(|| Peer::new(rng.next_u64()))
     }
 
     /// Forgets a peer of whom nothing is left.
     fn tidy(&mut self, worker: &mut Worker, id: NodeId) {
-        let Some(peer) = self.peers.get(&id) else { return };
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
         if !peer.is_idle() {
             return;
         }
@@ -233,7 +234,11 @@ impl Control {
             return id;
         }
         if let Some(association) = self.association_of(&peer) {
-            self.events.push_back(Event::Connected { id, association, peer });
+            self.events.push_back(Event::Connected {
+                id,
+                association,
+                peer,
+            });
             return id;
         }
         if hints.is_empty() && self.servers.is_empty() {
@@ -277,9 +282,13 @@ impl Control {
     }
 
     pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
-        let waiting = !self.outbox.is_empty()
-            || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
-        if waiting { Some(now) } else { self.alarms.next() }
+        let waiting =
+            !self.outbox.is_empty() || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
+        if waiting {
+            Some(now)
+        } else {
+            self.alarms.next()
+        }
     }
 
     /// Queues one packet outside any association. A full queue drops it: handshakes repeat themselves.

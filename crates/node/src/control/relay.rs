@@ -61,7 +61,9 @@ impl RelayServer {
 
     /// Writes what waited and then `bytes`; what the stream does not take waits here.
     fn write(&mut self, worker: &mut Worker, id: ClientId, bytes: &[u8]) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         client.outgoing.extend_from_slice(bytes);
         if let Some(association) = worker.touch(client.stream.association) {
             while !client.outgoing.is_empty()
@@ -95,15 +97,23 @@ impl Control {
         peer: NodeId,
         stream: StreamKey,
     ) {
-        let Some(relay) = self.relay.as_mut() else { return };
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
         let client = client_id(stream.association);
-        if let Some(previous) = relay.clients.remove(&client) {
-            self.internal.remove(&previous.stream);
+        if relay.clients.remove(&client).is_some() {
             relay.half.disconnected(now, client);
         }
         relay.half.connected(now, client, peer);
-        relay.clients.insert(client, Client { stream, outgoing: Vec::new() });
-        self.internal.insert(stream, Internal::Served);
+        relay.clients.insert(
+            client,
+            Client {
+                stream,
+                outgoing: Vec::new(),
+            },
+        );
+        self.internal
+            .insert(stream.association, (stream, Internal::Served));
         self.flush_clients(worker, now);
     }
 
@@ -115,7 +125,9 @@ impl Control {
         bytes: &[u8],
     ) {
         let wall = self.wall.at(now);
-        let Some(relay) = self.relay.as_mut() else { return };
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
         let client = client_id(stream.association);
         if let Err(error) = relay.half.handle_bytes(now, wall, client, bytes) {
             info!(%error, "a client does not keep to the protocol");
@@ -128,7 +140,9 @@ impl Control {
 
     /// Carries answers and pushes to the clients' streams.
     fn flush_clients(&mut self, worker: &mut Worker, now: Time) {
-        let Some(relay) = self.relay.as_mut() else { return };
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
         while let Some(output) = relay.half.poll_output() {
             match output {
                 ServerOutput::Send { client, bytes } => relay.write(worker, client, &bytes),
@@ -151,9 +165,15 @@ impl Control {
     }
 
     pub(super) fn client_left(&mut self, worker: &mut Worker, now: Time, stream: StreamKey) {
-        let Some(relay) = self.relay.as_mut() else { return };
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
         let client = client_id(stream.association);
-        if relay.clients.get(&client).is_some_and(|known| known.stream == stream) {
+        if relay
+            .clients
+            .get(&client)
+            .is_some_and(|known| known.stream == stream)
+        {
             relay.clients.remove(&client);
             relay.half.disconnected(now, client);
             self.flush_clients(worker, now);
@@ -178,27 +198,53 @@ impl Control {
         packets: &mut [u8],
         stride: usize,
     ) -> usize {
-        let Some(relay) = self.relay.as_mut() else { return 0 };
-        let Some(first) = RelayHeader::parse(packets).ok() else { return 0 };
-        let Some(target) = relay.half.relay().route(&first.token) else { return 0 };
-        let same = |packet: &[u8]| RelayHeader::parse(packet).is_ok_and(|it| it.token == first.token);
-        let len = packets.chunks(stride).take_while(|packet| same(packet)).map(<[u8]>::len).sum();
+        let Some(relay) = self.relay.as_mut() else {
+            return 0;
+        };
+        let Some(first) = RelayHeader::parse(packets).ok() else {
+            return 0;
+        };
+        let Some(target) = relay.half.relay().route(&first.token) else {
+            return 0;
+        };
+        let same =
+            |packet: &[u8]| RelayHeader::parse(packet).is_ok_and(|it| it.token == first.token);
+        let len = packets
+            .chunks(stride)
+            .take_while(|packet| same(packet))
+            .map(<[u8]>::len)
+            .sum();
         let from = AssociationKey(target.from.0);
         let route = Route::Direct { remote: source };
-        if !worker.get(from).is_some_and(|association| is_validated(association, route)) {
+        if !worker
+            .get(from)
+            .is_some_and(|association| is_validated(association, route))
+        {
             // The client's NAT may have rebound: whether it has, only a validated answer can tell.
             if let Some(association) = worker.touch(from) {
                 association.probe(now, route);
             }
             return len;
         }
-        let Some(to) = direct_address(worker, AssociationKey(target.to.0)) else { return len };
+        let Some(to) = direct_address(worker, AssociationKey(target.to.0)) else {
+            return len;
+        };
         let mut bytes = packets[..len].to_vec();
         for packet in bytes.chunks_mut(stride) {
-            RelayHeader { token: target.token }.emit(&mut packet[..RELAY_HEADER_LEN]);
+            RelayHeader {
+                token: target.token,
+            }
+            .emit(&mut packet[..RELAY_HEADER_LEN]);
         }
         relay.half.forwarded(now, &first.token, len);
-        relay.push(Forward { to, bytes, segment_size: stride }, self.config.relay_queue_max);
+        relay.push(
+            Forward {
+                to,
+                bytes,
+                segment_size: stride,
+            },
+            self.config.relay_queue_max,
+        );
         len
     }
 }
