@@ -1,8 +1,9 @@
 //! How large packets may be: a small form of packetization-layer path MTU discovery (RFC 8899; RFC 9000, 14).
 //!
-//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once; when
-//! that passes and the ends allow for more (jumbo frames, loopback), it tries all that they allow. There is no binary search
-//! between these: a size that neither ethernet nor the interface explains is rare, and each wrong guess costs a timeout.
+//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once;
+//! when that passes and the ends allow for more (jumbo frames, loopback), it tries all that they allow. There is no binary
+//! search between these: a size that neither ethernet nor the interface explains is rare, and each wrong guess costs a
+//! timeout.
 
 use std::time::Duration;
 

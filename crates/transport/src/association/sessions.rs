@@ -702,17 +702,19 @@ mod tests {
     fn what_is_not_authentic_changes_nothing() {
         let mut ends = Ends::new();
         ends.shake(at(0), 1, 1, 0);
+        let cid = Cid::new([1; Cid::LEN]);
         let header = DataHeader {
             slot: slot(0),
             phase: false,
-            cid: Cid::new([1; Cid::LEN]),
+            cid,
             number: 5,
         };
         let mut octets = [0; DATA_HEADER_LEN];
         header.emit(&mut octets);
+        let mut sealed = [9; 40];
         let forged = ends
             .responder
-            .open(at(1), &header, SEQUENCE, &octets, &mut [9; 40]);
+            .open(at(1), &header, SEQUENCE, &octets, &mut sealed);
         assert_eq!(
             forged,
             Err(SessionOpenError::Key(OpenError::Unauthenticated))
@@ -724,7 +726,7 @@ mod tests {
         };
         let stray = ends
             .responder
-            .open(at(1), &elsewhere, SEQUENCE, &octets, &mut [9; 40]);
+            .open(at(1), &elsewhere, SEQUENCE, &octets, &mut sealed);
         assert_eq!(stray, Err(SessionOpenError::NoSession));
     }
 }

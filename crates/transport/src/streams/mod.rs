@@ -48,6 +48,8 @@ mod send_buffer;
 mod send_memory;
 mod stream;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -132,7 +134,7 @@ impl Streams {
             limits: *limits,
             table: Table::new(we_open_even, *limits, peer),
             send_credit: SendCredit::new(peer.max_data),
-            receive_credit: ReceiveCredit::new(limits.window_initial, limits.window_max),
+            receive_credit: ReceiveCredit::shared(limits.window_initial, limits.window_max),
             send_memory: SendMemory::new(limits.send_buffers_max),
             outgoing_datagrams: DatagramBudget::new(limits.datagram_queue_max),
             incoming_datagrams: DatagramBudget::new(limits.datagram_queue_max),

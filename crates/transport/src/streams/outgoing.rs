@@ -42,12 +42,9 @@ impl Streams {
             return writer.written();
         }
         for queue in self.schedule.next_order() {
-            let exhausted = match queue {
+            match queue {
                 Queue::Flows => self.write_datagrams(&mut writer),
                 Queue::Ready | Queue::Lost | Queue::Control => self.write_new(&mut writer),
-            };
-            if !exhausted {
-                break;
             }
         }
         writer.written()
@@ -146,13 +143,10 @@ impl Streams {
         true
     }
 
-    /// Whether no datagram is left to send. Flows take turns by the datagram.
-    fn write_datagrams(&mut self, writer: &mut FrameWriter<'_>) -> bool {
+    /// Flows take turns by the datagram. One that does not fit into what is left waits for a packet that begins with it.
+    fn write_datagrams(&mut self, writer: &mut FrameWriter<'_>) {
         let max = self.max_datagram();
-        let exhausted = loop {
-            let Some(id) = self.schedule.first(Queue::Flows) else {
-                break true;
-            };
+        while let Some(id) = self.schedule.first(Queue::Flows) {
             let Some(stream) = self.table.get(id) else {
                 self.schedule.dequeue(Queue::Flows, None);
                 continue;
@@ -167,22 +161,21 @@ impl Streams {
             };
             // One that is too long by now would block all others for ever.
             if data.len() <= max && !writer.put_datagram(id, data) {
-                break false;
+                break;
             }
             if let Some(flow) = &mut stream.flow {
                 flow.outgoing.pop(&mut self.outgoing_datagrams);
             }
             self.schedule.rotate(Queue::Flows);
-        };
+        }
         if self.datagram_sender_waits && self.outgoing_datagrams.is_half_free() {
             self.datagram_sender_waits = false;
             self.events.push_back(StreamEvent::DatagramsUnblocked);
         }
-        exhausted
     }
 
-    /// Whether nothing that was never sent is left to send.
-    fn write_new(&mut self, writer: &mut FrameWriter<'_>) -> bool {
+    /// Streams take turns by the quantum.
+    fn write_new(&mut self, writer: &mut FrameWriter<'_>) {
         while let Some(id) = self.schedule.first(Queue::Ready) {
             let Some(stream) = self.table.get(id) else {
                 self.schedule.dequeue(Queue::Ready, None);
@@ -218,7 +211,7 @@ impl Streams {
             let turn = self.schedule.turn(writer.len()) as u64;
             range.end = range.end.min(range.start.saturating_add(turn));
             let Some(written) = writer.put_stream(id, &stream.send, range) else {
-                return false;
+                return;
             };
             let octets = stream.send.on_sent(written);
             self.send_credit.spend(octets);
@@ -228,7 +221,6 @@ impl Streams {
                 self.events.push_back(StreamEvent::Writable(id));
             }
         }
-        true
     }
 }
 
