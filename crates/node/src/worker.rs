@@ -117,6 +117,12 @@ impl Worker {
         }
     }
 
+    /// Whether every association that still lives has delivered what was written.
+    pub(crate) fn is_drained(&self) -> bool {
+        let mut associations = self.entries.values().map(|entry| &entry.association);
+        associations.all(|association| association.is_ended() || association.is_drained())
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         while let Some(key) = self.timers.pop_due(now) {
             if let Some(association) = self.touch(key) {

@@ -97,4 +97,10 @@ impl Node {
             .get(association)
             .map_or(0, keyway_transport::Association::max_datagram)
     }
+
+    /// True when nothing that was written waits for an acknowledgement any more, in any association.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.worker.is_drained()
+    }
 }
