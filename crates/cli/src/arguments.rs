@@ -14,7 +14,12 @@ use crate::service::{Exposure, Service};
 
 /// Programs reach each other by public key.
 #[derive(Debug, Parser)]
-#[command(name = "keyway", version, max_term_width = 110, propagate_version = true)]
+#[command(
+    name = "keyway",
+    version,
+    max_term_width = 110,
+    propagate_version = true
+)]
 #[command(after_help = "\
 Examples:
   keyway server --key server.key                               prints the string that others pass to --server
@@ -73,7 +78,12 @@ pub(crate) struct NodeOptions {
     pub(crate) identity: Identity,
 
     /// A server to meet peers at; may be given several times
-    #[arg(long = "server", value_name = "ID@HOST:PORT", env = "KEYWAY_SERVER", value_delimiter = ' ')]
+    #[arg(
+        long = "server",
+        value_name = "ID@HOST:PORT",
+        env = "KEYWAY_SERVER",
+        value_delimiter = ' '
+    )]
     pub(crate) servers: Vec<ServerAddr>,
 
     /// Local address for UDP [default: every address, a port of the system's choice]
@@ -109,7 +119,12 @@ pub(crate) struct Server {
     pub(crate) identity: Identity,
 
     /// UDP address to listen on
-    #[arg(long, value_name = "ADDR", env = "KEYWAY_LISTEN", default_value = "[::]:4433")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "KEYWAY_LISTEN",
+        default_value = "[::]:4433"
+    )]
     pub(crate) listen: SocketAddr,
 
     /// Address that others reach this server at [default: that of the default route]
@@ -132,7 +147,12 @@ pub(crate) struct Expose {
     pub(crate) patience: Patience,
 
     /// Who may connect: a node id, or `any`; may be given several times
-    #[arg(long = "allow", value_name = "ID|any", env = "KEYWAY_ALLOW", value_delimiter = ',')]
+    #[arg(
+        long = "allow",
+        value_name = "ID|any",
+        env = "KEYWAY_ALLOW",
+        value_delimiter = ','
+    )]
     pub(crate) allow: Vec<Admission>,
 
     /// Services and what they lead to
@@ -216,7 +236,11 @@ pub(crate) struct Perf {
     pub(crate) node: NodeOptions,
 
     /// The peer, which runs `keyway perf --serve`
-    #[arg(value_name = "PEER", required_unless_present = "serve", conflicts_with = "serve")]
+    #[arg(
+        value_name = "PEER",
+        required_unless_present = "serve",
+        conflicts_with = "serve"
+    )]
     pub(crate) peer: Option<PeerAddr>,
 
     /// Be the other side
@@ -224,7 +248,12 @@ pub(crate) struct Perf {
     pub(crate) serve: bool,
 
     /// With --serve, who may measure: a node id, or `any`; may be given several times
-    #[arg(long = "allow", value_name = "ID|any", env = "KEYWAY_ALLOW", value_delimiter = ',')]
+    #[arg(
+        long = "allow",
+        value_name = "ID|any",
+        env = "KEYWAY_ALLOW",
+        value_delimiter = ','
+    )]
     pub(crate) allow: Vec<Admission>,
 
     /// For how long to measure
@@ -268,7 +297,9 @@ pub(crate) struct Lookup {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  keyway completions bash > ~/.local/share/bash-completion/completions/keyway")]
+#[command(
+    after_help = "Example:\n  keyway completions bash > ~/.local/share/bash-completion/completions/keyway"
+)]
 pub(crate) struct Completions {
     /// The shell
     #[arg(value_name = "SHELL")]
@@ -289,7 +320,9 @@ impl std::str::FromStr for Admission {
         if text == "any" {
             return Ok(Self::Any);
         }
-        text.parse().map(Self::Node).map_err(|error| format!("{error}; write a node id, or `any`"))
+        text.parse()
+            .map(Self::Node)
+            .map_err(|error| format!("{error}; write a node id, or `any`"))
     }
 }
 
@@ -308,10 +341,19 @@ mod tests {
     fn every_long_flag_can_be_said_in_the_environment() {
         for command in Arguments::command().get_subcommands() {
             for argument in command.get_arguments() {
-                let Some(long) = argument.get_long() else { continue };
-                let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());
+                let Some(long) = argument.get_long() else {
+                    continue;
+                };
+                let variable = argument
+                    .get_env()
+                    .map(|name| name.to_string_lossy().into_owned());
                 let expected = format!("KEYWAY_{}", long.to_uppercase().replace('-', "_"));
-                assert_eq!(variable, Some(expected), "--{long} of `{}`", command.get_name());
+                assert_eq!(
+                    variable,
+                    Some(expected),
+                    "--{long} of `{}`",
+                    command.get_name()
+                );
             }
         }
     }

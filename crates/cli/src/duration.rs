@@ -7,7 +7,9 @@ const MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Reads `90s`, `5m`, `24h`, `7d`, `1500ms`, or a bare number of seconds.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+    let digits = text
+        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = match unit {
         "ms" => 0.001,
@@ -15,7 +17,11 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "m" => 60.0,
         "h" => 3600.0,
         "d" => 86_400.0,
-        other => return Err(format!("unknown unit `{other}`: write ms, s, m, h or d, as in 90s or 5m")),
+        other => {
+            return Err(format!(
+                "unknown unit `{other}`: write ms, s, m, h or d, as in 90s or 5m"
+            ));
+        }
     };
     scale(number, unit)
 }
@@ -26,8 +32,11 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn scale(number: &str, unit: f64) -> Result<Duration, String> {
-    let number: f64 = number.parse().map_err(|_| format!("`{number}` is not a number"))?;
-    let duration = Duration::try_from_secs_f64(number * unit).map_err(|_| format!("{number} is not a span of time"))?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{number}` is not a number"))?;
+    let duration = Duration::try_from_secs_f64(number * unit)
+        .map_err(|_| format!("{number} is not a span of time"))?;
     if duration.is_zero() || duration > MAX {
         return Err("must be more than nothing and at most a year".to_owned());
     }
@@ -49,7 +58,18 @@ mod tests {
 
     #[test]
     fn what_is_no_span_is_refused_with_a_reason() {
-        for wrong in ["", "0", "-1", "5 m", "5w", "1e9", "nan", "inf", "99999999h", "s"] {
+        for wrong in [
+            "",
+            "0",
+            "-1",
+            "5 m",
+            "5w",
+            "1e9",
+            "nan",
+            "inf",
+            "99999999h",
+            "s",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
         assert!(seconds("5m").is_err());

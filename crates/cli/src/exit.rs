@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use keyway::{BindError, CloseError, ConnectError, DatagramError, ListenError, LookupError, Lost, ReadError, WriteError};
+use keyway::{
+    BindError, CloseError, ConnectError, DatagramError, ListenError, LookupError, Lost, ReadError,
+    WriteError,
+};
 
 /// Exit codes, as the README promises them.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -23,19 +26,31 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Failed, message: message.to_string() }
+        Self {
+            exit: Exit::Failed,
+            message: message.to_string(),
+        }
     }
 
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Usage, message: message.to_string() }
+        Self {
+            exit: Exit::Usage,
+            message: message.to_string(),
+        }
     }
 
     pub(crate) fn unreachable(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Unreachable, message: message.to_string() }
+        Self {
+            exit: Exit::Unreachable,
+            message: message.to_string(),
+        }
     }
 
     pub(crate) fn refused(message: impl fmt::Display) -> Self {
-        Self { exit: Exit::Refused, message: message.to_string() }
+        Self {
+            exit: Exit::Refused,
+            message: message.to_string(),
+        }
     }
 }
 
@@ -54,7 +69,10 @@ fn exit_of_lost(lost: &Lost) -> Exit {
 
 impl From<Lost> for Failure {
     fn from(error: Lost) -> Self {
-        Self { exit: exit_of_lost(&error), message: error.to_string() }
+        Self {
+            exit: exit_of_lost(&error),
+            message: error.to_string(),
+        }
     }
 }
 
@@ -65,7 +83,10 @@ impl From<ConnectError> for Failure {
             ConnectError::Lost(lost) => exit_of_lost(lost),
             _ => Exit::Unreachable,
         };
-        Self { exit, message: error.to_string() }
+        Self {
+            exit,
+            message: error.to_string(),
+        }
     }
 }
 
@@ -76,7 +97,10 @@ impl From<ReadError> for Failure {
             ReadError::Lost(lost) => exit_of_lost(lost),
             _ => Exit::Failed,
         };
-        Self { exit, message: error.to_string() }
+        Self {
+            exit,
+            message: error.to_string(),
+        }
     }
 }
 
@@ -87,7 +111,10 @@ impl From<WriteError> for Failure {
             WriteError::Lost(lost) => exit_of_lost(lost),
             _ => Exit::Failed,
         };
-        Self { exit, message: error.to_string() }
+        Self {
+            exit,
+            message: error.to_string(),
+        }
     }
 }
 
@@ -98,7 +125,10 @@ impl From<DatagramError> for Failure {
             DatagramError::Lost(lost) => exit_of_lost(lost),
             _ => Exit::Failed,
         };
-        Self { exit, message: error.to_string() }
+        Self {
+            exit,
+            message: error.to_string(),
+        }
     }
 }
 
@@ -109,7 +139,10 @@ impl From<LookupError> for Failure {
             LookupError::Lost(lost) => exit_of_lost(lost),
             _ => Exit::Unreachable,
         };
-        Self { exit, message: error.to_string() }
+        Self {
+            exit,
+            message: error.to_string(),
+        }
     }
 }
 

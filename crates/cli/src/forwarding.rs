@@ -16,9 +16,14 @@ impl FromStr for Forwarding {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (listen, service) = text.split_once('=').ok_or_else(|| {
-            format!("`{text}` has no `=`: write LISTEN=PEER/SERVICE, as in tcp:127.0.0.1:9000=ID/http")
+            format!(
+                "`{text}` has no `=`: write LISTEN=PEER/SERVICE, as in tcp:127.0.0.1:9000=ID/http"
+            )
         })?;
-        Ok(Self { listen: listen.parse()?, service: service.parse()? })
+        Ok(Self {
+            listen: listen.parse()?,
+            service: service.parse()?,
+        })
     }
 }
 
@@ -28,8 +33,23 @@ mod tests {
 
     #[test]
     fn a_mistyped_forwarding_is_told_what_to_write() {
-        assert!("9000".parse::<Forwarding>().unwrap_err().contains("LISTEN=PEER/SERVICE"));
-        assert!("9000=x/http".parse::<Forwarding>().unwrap_err().contains("tcp:HOST:PORT"));
-        assert!("tcp:127.0.0.1:9000=x".parse::<Forwarding>().unwrap_err().contains("PEER/SERVICE"));
+        assert!(
+            "9000"
+                .parse::<Forwarding>()
+                .unwrap_err()
+                .contains("LISTEN=PEER/SERVICE")
+        );
+        assert!(
+            "9000=x/http"
+                .parse::<Forwarding>()
+                .unwrap_err()
+                .contains("tcp:HOST:PORT")
+        );
+        assert!(
+            "tcp:127.0.0.1:9000=x"
+                .parse::<Forwarding>()
+                .unwrap_err()
+                .contains("PEER/SERVICE")
+        );
     }
 }

@@ -24,13 +24,19 @@ impl Identity {
 
 /// The key in the environment, where there is one.
 pub(crate) fn from_environment() -> Result<Option<SecretKey>, Failure> {
-    let Some(text) = std::env::var_os(SECRET_KEY) else { return Ok(None) };
-    let text = text.to_str().ok_or_else(|| Failure::usage(format!("{SECRET_KEY} is not text")))?;
+    let Some(text) = std::env::var_os(SECRET_KEY) else {
+        return Ok(None);
+    };
+    let text = text
+        .to_str()
+        .ok_or_else(|| Failure::usage(format!("{SECRET_KEY} is not text")))?;
     if text.is_empty() {
         return Ok(None);
     }
     match SecretKey::from_pem(text) {
         Ok(key) => Ok(Some(key)),
-        Err(error) => Err(Failure::usage(format!("{SECRET_KEY}: {error}; it holds the content of a key file"))),
+        Err(error) => Err(Failure::usage(format!(
+            "{SECRET_KEY}: {error}; it holds the content of a key file"
+        ))),
     }
 }

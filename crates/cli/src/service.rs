@@ -22,18 +22,23 @@ impl FromStr for Socket {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, place) = text
-            .split_once(':')
-            .ok_or_else(|| format!("`{text}` does not say what it is: write tcp:HOST:PORT, udp:HOST:PORT or unix:PATH"))?;
+        let (kind, place) = text.split_once(':').ok_or_else(|| {
+            format!(
+                "`{text}` does not say what it is: write tcp:HOST:PORT, udp:HOST:PORT or unix:PATH"
+            )
+        })?;
         match kind {
             "tcp" => host_port(place).map(Self::Tcp),
             "udp" => host_port(place).map(Self::Udp),
             "unix" if place.is_empty() => Err("the path is missing after `unix:`".to_owned()),
-            "unix" if place.len() > UNIX_PATH_LEN_MAX => {
-                Err(format!("a Unix socket's path has at most {UNIX_PATH_LEN_MAX} octets, this one {}", place.len()))
-            }
+            "unix" if place.len() > UNIX_PATH_LEN_MAX => Err(format!(
+                "a Unix socket's path has at most {UNIX_PATH_LEN_MAX} octets, this one {}",
+                place.len()
+            )),
             "unix" => Ok(Self::Unix(place.into())),
-            other => Err(format!("unknown kind `{other}`: write tcp:HOST:PORT, udp:HOST:PORT or unix:PATH")),
+            other => Err(format!(
+                "unknown kind `{other}`: write tcp:HOST:PORT, udp:HOST:PORT or unix:PATH"
+            )),
         }
     }
 }
@@ -49,14 +54,21 @@ impl fmt::Display for Socket {
 }
 
 fn host_port(text: &str) -> Result<String, String> {
-    let (host, port) = text.rsplit_once(':').ok_or_else(|| format!("`{text}` has no port: write HOST:PORT"))?;
+    let (host, port) = text
+        .rsplit_once(':')
+        .ok_or_else(|| format!("`{text}` has no port: write HOST:PORT"))?;
     if host.is_empty() {
-        return Err(format!("`{text}` has no host: write 127.0.0.1:{port} for this machine alone"));
+        return Err(format!(
+            "`{text}` has no host: write 127.0.0.1:{port} for this machine alone"
+        ));
     }
     if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        return Err(format!("an IPv6 address needs brackets: write [{host}]:{port}"));
+        return Err(format!(
+            "an IPv6 address needs brackets: write [{host}]:{port}"
+        ));
     }
-    port.parse::<u16>().map_err(|_| format!("`{port}` is not a port: 0 to 65535"))?;
+    port.parse::<u16>()
+        .map_err(|_| format!("`{port}` is not a port: 0 to 65535"))?;
     Ok(text.to_owned())
 }
 
@@ -71,16 +83,19 @@ impl FromStr for Exposure {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (service, target) = text
-            .split_once('=')
-            .ok_or_else(|| format!("`{text}` has no `=`: write SERVICE=TARGET, as in http=tcp:127.0.0.1:8080"))?;
+        let (service, target) = text.split_once('=').ok_or_else(|| {
+            format!("`{text}` has no `=`: write SERVICE=TARGET, as in http=tcp:127.0.0.1:8080")
+        })?;
         let target: Socket = target.parse()?;
         if let Socket::Tcp(address) | Socket::Udp(address) = &target
             && address.ends_with(":0")
         {
             return Err(format!("{target}: a target needs its real port"));
         }
-        Ok(Self { service: service_name(service)?, target })
+        Ok(Self {
+            service: service_name(service)?,
+            target,
+        })
     }
 }
 
@@ -95,11 +110,16 @@ impl FromStr for Service {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (peer, service) = text
-            .rsplit_once('/')
-            .ok_or_else(|| format!("`{text}` names no service: write PEER/SERVICE, as in ID/http"))?;
-        let peer = peer.parse().map_err(|error: keyway::ParseAddrError| error.to_string())?;
-        Ok(Self { peer, service: service_name(service)? })
+        let (peer, service) = text.rsplit_once('/').ok_or_else(|| {
+            format!("`{text}` names no service: write PEER/SERVICE, as in ID/http")
+        })?;
+        let peer = peer
+            .parse()
+            .map_err(|error: keyway::ParseAddrError| error.to_string())?;
+        Ok(Self {
+            peer,
+            service: service_name(service)?,
+        })
     }
 }
 
@@ -118,7 +138,12 @@ mod tests {
 
     #[test]
     fn sockets_are_read_and_printed() {
-        for text in ["tcp:127.0.0.1:8080", "udp:[::1]:53", "unix:/run/pg.sock", "tcp:localhost:80"] {
+        for text in [
+            "tcp:127.0.0.1:8080",
+            "udp:[::1]:53",
+            "unix:/run/pg.sock",
+            "tcp:localhost:80",
+        ] {
             assert_eq!(text.parse::<Socket>().unwrap().to_string(), text);
         }
     }
@@ -140,14 +165,39 @@ mod tests {
     fn an_exposure_needs_a_service_and_a_real_target() {
         let exposure: Exposure = "http=tcp:127.0.0.1:8080".parse().unwrap();
         assert_eq!(exposure.service, "http");
-        assert!("tcp:127.0.0.1:8080".parse::<Exposure>().unwrap_err().contains("SERVICE=TARGET"));
-        assert!("HTTP!=tcp:127.0.0.1:8080".parse::<Exposure>().unwrap_err().contains("HTTP!"));
-        assert!("http=tcp:127.0.0.1:0".parse::<Exposure>().unwrap_err().contains("real port"));
+        assert!(
+            "tcp:127.0.0.1:8080"
+                .parse::<Exposure>()
+                .unwrap_err()
+                .contains("SERVICE=TARGET")
+        );
+        assert!(
+            "HTTP!=tcp:127.0.0.1:8080"
+                .parse::<Exposure>()
+                .unwrap_err()
+                .contains("HTTP!")
+        );
+        assert!(
+            "http=tcp:127.0.0.1:0"
+                .parse::<Exposure>()
+                .unwrap_err()
+                .contains("real port")
+        );
     }
 
     #[test]
     fn a_service_needs_a_peer() {
-        assert!("http".parse::<Service>().unwrap_err().contains("PEER/SERVICE"));
-        assert!(format!("{ID}/http").parse::<Service>().unwrap_err().contains("node id"));
+        assert!(
+            "http"
+                .parse::<Service>()
+                .unwrap_err()
+                .contains("PEER/SERVICE")
+        );
+        assert!(
+            format!("{ID}/http")
+                .parse::<Service>()
+                .unwrap_err()
+                .contains("node id")
+        );
     }
 }

@@ -102,7 +102,11 @@ struct Flow {
 
 impl Flow {
     async fn run(self, mut outgoing: mpsc::Receiver<Vec<u8>>) {
-        let flow = match self.node.datagrams(&self.service.peer, &self.service.service).await {
+        let flow = match self
+            .node
+            .datagrams(&self.service.peer, &self.service.service)
+            .await
+        {
             Ok(flow) => flow,
             Err(error) => return tracing::warn!(%error, "cannot reach the service"),
         };

@@ -36,8 +36,12 @@ impl Opened {
         let Forwarding { listen, service } = forwarding;
         let failed = |error: std::io::Error| {
             let hint = match error.kind() {
-                std::io::ErrorKind::AddrInUse => "; another program has it: choose another, or port 0 for a free one",
-                std::io::ErrorKind::PermissionDenied => "; choose one that this user may open, such as a port from 1024 on",
+                std::io::ErrorKind::AddrInUse => {
+                    "; another program has it: choose another, or port 0 for a free one"
+                }
+                std::io::ErrorKind::PermissionDenied => {
+                    "; choose one that this user may open, such as a port from 1024 on"
+                }
                 _ => "",
             };
             Failure::new(format!("cannot listen on {listen}: {error}{hint}"))
@@ -63,10 +67,20 @@ impl Opened {
         let unknown = |error| format!("unknown ({error})");
         match self {
             Self::Tcp(listener, _) => {
-                format!("tcp:{}", listener.local_addr().map_or_else(unknown, |address| address.to_string()))
+                format!(
+                    "tcp:{}",
+                    listener
+                        .local_addr()
+                        .map_or_else(unknown, |address| address.to_string())
+                )
             }
             Self::Udp(socket, _) => {
-                format!("udp:{}", socket.local_addr().map_or_else(unknown, |address| address.to_string()))
+                format!(
+                    "udp:{}",
+                    socket
+                        .local_addr()
+                        .map_or_else(unknown, |address| address.to_string())
+                )
             }
             Self::Unix(_, file, _) => format!("unix:{}", file.0.display()),
         }
@@ -115,7 +129,9 @@ fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
         .is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()));
     if is_socket {
         match std::os::unix::net::UnixStream::connect(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path)?
+            }
             Ok(_) | Err(_) => return Err(std::io::ErrorKind::AddrInUse.into()),
         }
     }

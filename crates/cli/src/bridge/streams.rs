@@ -31,7 +31,9 @@ impl Local for UnixStream {
 /// Carries octets both ways until both directions have ended. Where one breaks, the other end sees a break, never a clean end:
 /// half a file must not look like a whole one.
 pub(crate) async fn join(mut local: impl Local, mut stream: Stream) {
-    match tokio::io::copy_bidirectional_with_sizes(&mut local, &mut stream, BUFFER_LEN, BUFFER_LEN).await {
+    match tokio::io::copy_bidirectional_with_sizes(&mut local, &mut stream, BUFFER_LEN, BUFFER_LEN)
+        .await
+    {
         Ok((sent, received)) => debug!(peer = %stream.peer(), sent, received, "stream done"),
         Err(error) => {
             debug!(peer = %stream.peer(), %error, "stream broke");

@@ -55,14 +55,22 @@ async fn connect_flow(flow: DatagramSocket, address: String) {
         let target = tokio::net::lookup_host(&address)
             .await?
             .next()
-            .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"))?;
-        let any = if target.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            .ok_or_else(|| {
+                std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address")
+            })?;
+        let any = if target.is_ipv4() {
+            "0.0.0.0:0"
+        } else {
+            "[::]:0"
+        };
         let local = UdpSocket::bind(any).await?;
         local.connect(target).await?;
         Ok::<_, std::io::Error>(local)
     };
     match connected.await {
         Ok(local) => datagrams::join(&local, &flow).await,
-        Err(error) => warn!(peer = %flow.peer(), target = %address, %error, "cannot open a socket towards the target"),
+        Err(error) => {
+            warn!(peer = %flow.peer(), target = %address, %error, "cannot open a socket towards the target")
+        }
     }
 }

@@ -14,11 +14,19 @@ pub(crate) async fn run(arguments: Forward) -> Result<Exit, Failure> {
         opened.push(Opened::open(forwarding).await?);
     }
     let builder = arguments.node.builder()?.patience(patience);
-    let node = builder.connect_deadline(patience.max(CONNECT_DEADLINE_MIN)).bind().await?;
+    let node = builder
+        .connect_deadline(patience.max(CONNECT_DEADLINE_MIN))
+        .bind()
+        .await?;
     let mut sockets = JoinSet::new();
     for socket in opened {
         let service = socket.service();
-        eprintln!("keyway: {} leads to {}/{}", socket.address(), service.peer, service.service);
+        eprintln!(
+            "keyway: {} leads to {}/{}",
+            socket.address(),
+            service.peer,
+            service.service
+        );
         sockets.spawn(socket.serve(node.clone()));
     }
     output::line("ready")?;

@@ -22,7 +22,12 @@ struct Object {
 }
 
 pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
-    let node = arguments.node.builder()?.connect_deadline(arguments.patience).bind().await?;
+    let node = arguments
+        .node
+        .builder()?
+        .connect_deadline(arguments.patience)
+        .bind()
+        .await?;
     let answer = node.lookup(arguments.peer.node_id()).await;
     super::close(&node).await;
     let record = answer?;
@@ -44,13 +49,21 @@ pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-#[expect(clippy::disallowed_methods, reason = "people are told how long the record still holds")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "people are told how long the record still holds"
+)]
 fn print(object: &Object, expiry: SystemTime) -> Result<(), Failure> {
-    let left = expiry.duration_since(SystemTime::now()).map_or(0, |left| left.as_secs());
+    let left = expiry
+        .duration_since(SystemTime::now())
+        .map_or(0, |left| left.as_secs());
     let versions: Vec<_> = object.versions.iter().map(ToString::to_string).collect();
     output::line(format_args!("node      {}", object.node))?;
     output::line(format_args!("versions  {}", versions.join(", ")))?;
-    output::line(format_args!("epoch     {}, sequence {}", object.epoch, object.sequence))?;
+    output::line(format_args!(
+        "epoch     {}, sequence {}",
+        object.epoch, object.sequence
+    ))?;
     output::line(format_args!("instance  {}", object.instance))?;
     for server in &object.servers {
         output::line(format_args!("server    {server}"))?;
@@ -59,5 +72,6 @@ fn print(object: &Object, expiry: SystemTime) -> Result<(), Failure> {
 }
 
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

@@ -64,10 +64,12 @@ fn allow(admissions: &[Admission], what: &str) -> Result<Allow, Failure> {
     if admissions.contains(&Admission::Any) {
         return Ok(Allow::any());
     }
-    Ok(Allow::only(admissions.iter().filter_map(|admission| match admission {
-        Admission::Node(node) => Some(*node),
-        Admission::Any => None,
-    })))
+    Ok(Allow::only(admissions.iter().filter_map(
+        |admission| match admission {
+            Admission::Node(node) => Some(*node),
+            Admission::Any => None,
+        },
+    )))
 }
 
 /// Ends a node in order. What a peer did not take within [`LINGER`] is said, and is no reason to hang.

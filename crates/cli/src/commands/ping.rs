@@ -26,7 +26,12 @@ struct Tally {
 }
 
 pub(crate) async fn run(arguments: Ping) -> Result<Exit, Failure> {
-    let node = arguments.node.builder()?.connect_deadline(arguments.patience).bind().await?;
+    let node = arguments
+        .node
+        .builder()?
+        .connect_deadline(arguments.patience)
+        .bind()
+        .await?;
     let mut tally = Tally::default();
     let outcome = tokio::select! {
         outcome = pings(&node, &arguments, &mut tally) => outcome,
@@ -46,7 +51,10 @@ pub(crate) async fn run(arguments: Ping) -> Result<Exit, Failure> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the pace of pings is this command's own, not the node's")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pace of pings is this command's own, not the node's"
+)]
 async fn pings(node: &keyway::Node, arguments: &Ping, tally: &mut Tally) -> Result<(), Failure> {
     let mut due = Instant::now();
     while arguments.count.is_none_or(|count| tally.sent < count) {
@@ -58,7 +66,9 @@ async fn pings(node: &keyway::Node, arguments: &Ping, tally: &mut Tally) -> Resu
                 report(arguments, tally.sent, &pong)?;
             }
             // An established pair may be cut off for a while: say so, and go on.
-            Err(error @ ConnectError::TimedOut { .. }) if !tally.rtts.is_empty() && arguments.count.is_none() => {
+            Err(error @ ConnectError::TimedOut { .. })
+                if !tally.rtts.is_empty() && arguments.count.is_none() =>
+            {
                 eprintln!("keyway: {}: {error}", tally.sent);
             }
             Err(error) => return Err(error.into()),
@@ -70,11 +80,20 @@ async fn pings(node: &keyway::Node, arguments: &Ping, tally: &mut Tally) -> Resu
 
 fn report(arguments: &Ping, seq: u64, pong: &Pong) -> Result<(), Failure> {
     if !arguments.json {
-        return output::line(format_args!("{seq}: {:.3} ms {}", pong.rtt.as_secs_f64() * 1e3, pong.route));
+        return output::line(format_args!(
+            "{seq}: {:.3} ms {}",
+            pong.rtt.as_secs_f64() * 1e3,
+            pong.route
+        ));
     }
     let (path, remote) = describe(&pong.route);
     let rtt_us = u64::try_from(pong.rtt.as_micros()).unwrap_or(u64::MAX);
-    output::json(&Line { seq, rtt_us, path, remote })
+    output::json(&Line {
+        seq,
+        rtt_us,
+        path,
+        remote,
+    })
 }
 
 /// The words that scripts rely on.

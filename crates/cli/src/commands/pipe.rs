@@ -46,7 +46,11 @@ pub(crate) async fn run(arguments: Pipe) -> Result<Exit, Failure> {
     let both = async {
         // Each direction ends on its own: the last word of one side says nothing about what the other still has to say.
         let downloaded: std::io::Result<()> = download.await;
-        downloaded.and(upload.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic))))
+        downloaded.and(
+            upload
+                .await
+                .unwrap_or_else(|panic| Err(std::io::Error::other(panic))),
+        )
     };
     let outcome = tokio::select! {
         outcome = both => outcome,

@@ -12,9 +12,16 @@ pub(crate) async fn run(arguments: Server) -> Result<Exit, Failure> {
     if let Some(advertise) = &arguments.advertise {
         check_advertised(advertise)?;
     }
-    let builder = arguments.identity.apply(Node::builder())?.serve_rendezvous().linger(super::LINGER);
+    let builder = arguments
+        .identity
+        .apply(Node::builder())?
+        .serve_rendezvous()
+        .linger(super::LINGER);
     let node = bind(builder, arguments.listen).await?;
-    let port = node.local_addresses().first().map_or(arguments.listen.port(), SocketAddr::port);
+    let port = node
+        .local_addresses()
+        .first()
+        .map_or(arguments.listen.port(), SocketAddr::port);
     let place = arguments.advertise.unwrap_or_else(|| {
         let address = SocketAddr::new(own_address(arguments.listen.ip()), port);
         if address.ip().is_loopback() {
@@ -40,12 +47,16 @@ async fn bind(builder: keyway::NodeBuilder, listen: SocketAddr) -> Result<Node, 
 fn check_advertised(text: &str) -> Result<(), Failure> {
     let valid = text.rsplit_once(':').is_some_and(|(host, port)| {
         let bracketed = host.starts_with('[') && host.ends_with(']');
-        !host.is_empty() && (bracketed || !host.contains(':')) && port.parse::<u16>().is_ok_and(|port| port != 0)
+        !host.is_empty()
+            && (bracketed || !host.contains(':'))
+            && port.parse::<u16>().is_ok_and(|port| port != 0)
     });
     if valid {
         return Ok(());
     }
-    Err(Failure::usage(format!("--advertise {text}: write HOST:PORT, as in rendezvous.example.org:4433 or [2001:db8::1]:4433")))
+    Err(Failure::usage(format!(
+        "--advertise {text}: write HOST:PORT, as in rendezvous.example.org:4433 or [2001:db8::1]:4433"
+    )))
 }
 
 /// An address that others can use: the one listened on, or else that of the default route, or else loopback.
@@ -60,7 +71,13 @@ fn own_address(listen: IpAddr) -> IpAddr {
         socket.local_addr().ok().map(|address| address.ip())
     };
     let v4 = towards("0.0.0.0:0", "192.0.2.1:9");
-    let v6 = || if listen.is_ipv6() { towards("[::]:0", "[2001:db8::1]:9") } else { None };
+    let v6 = || {
+        if listen.is_ipv6() {
+            towards("[::]:0", "[2001:db8::1]:9")
+        } else {
+            None
+        }
+    };
     v4.or_else(v6).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
@@ -77,10 +94,20 @@ mod tests {
 
     #[test]
     fn an_advertised_address_has_a_host_and_a_port() {
-        for right in ["rendezvous.example.org:4433", "192.0.2.1:1", "[2001:db8::1]:4433"] {
+        for right in [
+            "rendezvous.example.org:4433",
+            "192.0.2.1:1",
+            "[2001:db8::1]:4433",
+        ] {
             assert!(check_advertised(right).is_ok(), "{right}");
         }
-        for wrong in ["example.org", "2001:db8::1:4433", ":4433", "example.org:0", "example.org:99999"] {
+        for wrong in [
+            "example.org",
+            "2001:db8::1:4433",
+            ":4433",
+            "example.org:0",
+            "example.org:99999",
+        ] {
             assert!(check_advertised(wrong).is_err(), "{wrong}");
         }
     }

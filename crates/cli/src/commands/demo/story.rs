@@ -22,7 +22,10 @@ impl Story {
         Self { start }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the story tells when things happened")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the story tells when things happened"
+    )]
     pub(super) fn tell(&self, what: fmt::Arguments<'_>) {
         self.tell_at(Instant::now(), what);
     }
@@ -42,7 +45,9 @@ impl Story {
             return ProgressBar::hidden();
         }
         let bar = ProgressBar::new(len);
-        if let Ok(style) = ProgressStyle::with_template("            {bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec}") {
+        if let Ok(style) = ProgressStyle::with_template(
+            "            {bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec}",
+        ) {
             bar.set_style(style);
         }
         bar
@@ -61,5 +66,9 @@ pub(super) fn way(route: &Route) -> String {
 /// A duration with three digits that matter.
 pub(super) fn millis(duration: Duration) -> String {
     let millis = duration.as_secs_f64() * 1e3;
-    if millis < 1000.0 { format!("{millis:.1} ms") } else { format!("{:.2} s", millis / 1e3) }
+    if millis < 1000.0 {
+        format!("{millis:.1} ms")
+    } else {
+        format!("{:.2} s", millis / 1e3)
+    }
 }

@@ -15,62 +15,58 @@ pub(super) struct Switch {
     pub(super) route: Route,
 }
 
-/// What was seen so far.
-#[derive(Copy, Clone, Debug, Default)]
-struct Seen {
-    first: Option<Route>,
-    direct: Option<Switch>,
-}
-
 /// Follows the selected path to one peer.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    seen: watch::Receiver<Seen>,
+    /// The switch to a direct path, once it was seen.
+    seen: watch::Receiver<Option<Switch>>,
     told: std::cell::Cell<bool>,
 }
 
 impl Watcher {
-    #[expect(clippy::disallowed_methods, reason = "the story tells when the path changed")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the story tells when the path changed"
+    )]
     pub(super) fn start(node: Node, peer: NodeId) -> Self {
-        let (sender, seen) = watch::channel(Seen::default());
+        let (sender, seen) = watch::channel(None::<Switch>);
         tokio::spawn(async move {
             let mut interval = tokio::time::interval(EVERY);
-            while !sender.is_closed() && sender.borrow().direct.is_none() {
+            while !sender.is_closed() && sender.borrow().is_none() {
                 interval.tick().await;
                 let paths = node.paths(peer).await;
-                let Some(route) = paths.iter().find(|path| path.selected).map(|path| path.route) else { continue };
-                sender.send_if_modified(|seen| {
-                    let news = seen.first.is_none() || route.is_direct();
-                    seen.first.get_or_insert(route);
-                    if route.is_direct() {
-                        seen.direct = Some(Switch { at: Instant::now(), route });
-                    }
-                    news
-                });
+                let selected = paths
+                    .iter()
+                    .find(|path| path.selected)
+                    .map(|path| path.route);
+                if let Some(route) = selected.filter(Route::is_direct) {
+                    sender.send_replace(Some(Switch {
+                        at: Instant::now(),
+                        route,
+                    }));
+                }
             }
         });
-        Self { seen, told: std::cell::Cell::new(false) }
-    }
-
-    /// The path that was in use first.
-    pub(super) fn first(&self) -> Option<Route> {
-        self.seen.borrow().first
+        Self {
+            seen,
+            told: std::cell::Cell::new(false),
+        }
     }
 
     pub(super) fn saw_direct(&self) -> bool {
-        self.seen.borrow().direct.is_some()
+        self.seen.borrow().is_some()
     }
 
     /// The switch to a direct path, once.
     pub(super) fn news(&self) -> Option<Switch> {
-        let switch = self.seen.borrow().direct?;
+        let switch = (*self.seen.borrow())?;
         (!self.told.replace(true)).then_some(switch)
     }
 
     /// Waits for the switch, if it has not been told yet.
     pub(super) async fn wait_for_direct(&self, deadline: Duration) -> Option<Switch> {
         let mut seen = self.seen.clone();
-        let direct = seen.wait_for(|seen| seen.direct.is_some());
+        let direct = seen.wait_for(Option::is_some);
         tokio::time::timeout(deadline, direct).await.ok()?.ok()?;
         self.news()
     }

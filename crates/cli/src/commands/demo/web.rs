@@ -67,7 +67,10 @@ impl Site {
                 tokio::spawn(serving);
             }
         });
-        Ok(Self { address, digest: digest.await.map_err(Failure::new)? })
+        Ok(Self {
+            address,
+            digest: digest.await.map_err(Failure::new)?,
+        })
     }
 }
 
@@ -85,11 +88,14 @@ fn block(number: u64) -> Bytes {
     octets.into()
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let body = match request.uri().path() {
         "/" => Full::new(PAGE.into()).boxed(),
         "/file" => {
-            let blocks = (0..FILE_LEN / BLOCK_LEN as u64).map(|number| Ok(Frame::data(block(number))));
+            let blocks =
+                (0..FILE_LEN / BLOCK_LEN as u64).map(|number| Ok(Frame::data(block(number))));
             StreamBody::new(stream::iter(blocks)).boxed()
         }
         _ => {

@@ -39,23 +39,46 @@ pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure
         Err(_) => "unknown",
     };
     crate::commands::close(&node).await;
-    let Some((bytes, took)) = outcome? else { return Ok(Exit::Failed) };
+    let Some((bytes, took)) = outcome? else {
+        return Ok(Exit::Failed);
+    };
     let seconds = took.as_secs_f64();
-    let figures = Figures { gbit_per_s: bytes as f64 * 8.0 / seconds / 1e9, bytes, seconds, path };
+    let figures = Figures {
+        gbit_per_s: bytes as f64 * 8.0 / seconds / 1e9,
+        bytes,
+        seconds,
+        path,
+    };
     if arguments.json {
         output::json(&figures)?;
     } else {
         let (mebibytes, rate) = (bytes as f64 / f64::from(1 << 20), figures.gbit_per_s);
-        output::line(format_args!("{mebibytes:.1} MiB in {seconds:.2} s: {rate:.3} Gbit/s, {path}"))?;
+        output::line(format_args!(
+            "{mebibytes:.1} MiB in {seconds:.2} s: {rate:.3} Gbit/s, {path}"
+        ))?;
     }
     Ok(Exit::Done)
 }
 
 /// Octets that the receiver received, and in what time.
-#[expect(clippy::disallowed_methods, reason = "a measurement is about real time")]
-async fn measure(node: &Node, peer: &PeerAddr, arguments: &Perf) -> Result<(u64, Duration), Failure> {
-    let direction = if arguments.reverse { Direction::Down } else { Direction::Up };
-    let order = Order { direction, duration: arguments.seconds };
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
+async fn measure(
+    node: &Node,
+    peer: &PeerAddr,
+    arguments: &Perf,
+) -> Result<(u64, Duration), Failure> {
+    let direction = if arguments.reverse {
+        Direction::Down
+    } else {
+        Direction::Up
+    };
+    let order = Order {
+        direction,
+        duration: arguments.seconds,
+    };
     let moved = Arc::new(AtomicU64::new(0));
     let mut runs = JoinSet::new();
     if arguments.datagrams {
@@ -65,7 +88,11 @@ async fn measure(node: &Node, peer: &PeerAddr, arguments: &Perf) -> Result<(u64,
         for _ in 0..arguments.streams {
             let stream = node.connect(peer, SERVICE).await?;
             let moved = Arc::clone(&moved);
-            runs.spawn(async move { run_stream(stream, order, moved).await.map_err(Failure::from) });
+            runs.spawn(async move {
+                run_stream(stream, order, moved)
+                    .await
+                    .map_err(Failure::from)
+            });
         }
     }
     let start = Instant::now();
@@ -83,7 +110,16 @@ async fn measure(node: &Node, peer: &PeerAddr, arguments: &Perf) -> Result<(u64,
     if let Some(ticker) = ticker {
         ticker.abort();
     }
-    outcome.map(|()| (total, if arguments.datagrams { arguments.seconds } else { took }))
+    outcome.map(|()| {
+        (
+            total,
+            if arguments.datagrams {
+                arguments.seconds
+            } else {
+                took
+            },
+        )
+    })
 }
 
 async fn tell_each_second(moved: Arc<AtomicU64>) {
@@ -101,8 +137,15 @@ async fn tell_each_second(moved: Arc<AtomicU64>) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement is about real time")]
-async fn run_stream(mut stream: Stream, order: Order, moved: Arc<AtomicU64>) -> std::io::Result<u64> {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
+async fn run_stream(
+    mut stream: Stream,
+    order: Order,
+    moved: Arc<AtomicU64>,
+) -> std::io::Result<u64> {
     stream.write_all(&order.emit()).await?;
     let mut chunk = vec![0; CHUNK];
     match order.direction {
@@ -133,15 +176,26 @@ async fn run_stream(mut stream: Stream, order: Order, moved: Arc<AtomicU64>) -> 
     }
 }
 
-async fn run_flow(flow: DatagramSocket, order: Order, moved: Arc<AtomicU64>) -> Result<u64, Failure> {
+async fn run_flow(
+    flow: DatagramSocket,
+    order: Order,
+    moved: Arc<AtomicU64>,
+) -> Result<u64, Failure> {
     match order.direction {
         Direction::Up => send_datagrams(&flow, order, &moved).await,
         Direction::Down => receive_datagrams(&flow, order, &moved).await,
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement is about real time")]
-async fn send_datagrams(flow: &DatagramSocket, order: Order, moved: &AtomicU64) -> Result<u64, Failure> {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
+async fn send_datagrams(
+    flow: &DatagramSocket,
+    order: Order,
+    moved: &AtomicU64,
+) -> Result<u64, Failure> {
     let chunk = vec![0; CHUNK];
     let mut report = [0; 8];
     let mut received = 0;
@@ -170,7 +224,11 @@ async fn send_datagrams(flow: &DatagramSocket, order: Order, moved: &AtomicU64) 
     Ok(received)
 }
 
-async fn receive_datagrams(flow: &DatagramSocket, order: Order, moved: &AtomicU64) -> Result<u64, Failure> {
+async fn receive_datagrams(
+    flow: &DatagramSocket,
+    order: Order,
+    moved: &AtomicU64,
+) -> Result<u64, Failure> {
     flow.send(&order.emit()).await?;
     let mut buffer = vec![0; CHUNK];
     let mut total = 0;
@@ -181,7 +239,8 @@ async fn receive_datagrams(flow: &DatagramSocket, order: Order, moved: &AtomicU6
             moved.fetch_add(len, Ordering::Relaxed);
         }
     };
-    let ended: Result<Result<(), keyway::DatagramError>, _> = tokio::time::timeout(order.duration + LAST_REPORT, run).await;
+    let ended: Result<Result<(), keyway::DatagramError>, _> =
+        tokio::time::timeout(order.duration + LAST_REPORT, run).await;
     match ended {
         // The server's end of the flow is the end of the run.
         Ok(Err(keyway::DatagramError::Closed)) | Err(_) => Ok(total),

@@ -62,7 +62,10 @@ impl Order {
             _ => return None,
         };
         let duration = Duration::from_millis(u64::from_be_bytes(millis)).min(RUN_MAX);
-        Some(Self { direction, duration })
+        Some(Self {
+            direction,
+            duration,
+        })
     }
 }
 
@@ -79,10 +82,19 @@ mod tests {
 
     #[test]
     fn an_order_is_read_as_it_was_written_and_never_runs_for_ever() {
-        let order = Order { direction: Direction::Down, duration: Duration::from_millis(1500) };
+        let order = Order {
+            direction: Direction::Down,
+            duration: Duration::from_millis(1500),
+        };
         assert_eq!(Order::parse(&order.emit()), Some(order));
-        let endless = Order { direction: Direction::Up, duration: Duration::MAX };
-        assert_eq!(Order::parse(&endless.emit()).map(|order| order.duration), Some(RUN_MAX));
+        let endless = Order {
+            direction: Direction::Up,
+            duration: Duration::MAX,
+        };
+        assert_eq!(
+            Order::parse(&endless.emit()).map(|order| order.duration),
+            Some(RUN_MAX)
+        );
         assert_eq!(Order::parse(b"x12345678"), None);
         assert_eq!(Order::parse(b"u1234567"), None);
     }

@@ -47,7 +47,10 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement is about real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
 async fn serve_stream(mut stream: Stream) -> std::io::Result<()> {
     let mut order = [0; Order::LEN];
     stream.read_exact(&mut order).await?;
@@ -77,11 +80,16 @@ async fn serve_stream(mut stream: Stream) -> std::io::Result<()> {
     stream.shutdown().await
 }
 
-#[expect(clippy::disallowed_methods, reason = "a measurement is about real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
 async fn serve_flow(flow: DatagramSocket) -> Result<(), keyway::DatagramError> {
     let mut buffer = vec![0; CHUNK];
     let len = flow.recv(&mut buffer).await?;
-    let Some(order) = Order::parse(&buffer[..len]) else { return Ok(()) };
+    let Some(order) = Order::parse(&buffer[..len]) else {
+        return Ok(());
+    };
     match order.direction {
         Direction::Up => {
             let mut total = 0_u64;
