@@ -1,7 +1,7 @@
 use keyway_identity::SecretKey;
 
-/// The content of a key file, or of an environment variable: a key that is accepted is written so that it is read again, and both
-/// readers see the same key where both see one.
+/// The content of a key file, or of an environment variable: a key that is accepted is written so that it is read
+/// again, and both readers see the same key where both see one.
 pub fn key_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
