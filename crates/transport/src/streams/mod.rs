@@ -232,7 +232,7 @@ impl Streams {
     /// Octets were given back: wakes writers that waited for them.
     fn free_send_memory(&mut self, octets: u64) {
         self.send_memory.give_back(octets);
-        for id in self.send_memory.to_wake() {
+        for id in self.send_memory.take_woken() {
             if self
                 .table
                 .get(id)
