@@ -159,7 +159,7 @@ impl Streams {
         self.events.pop_front()
     }
 
-    /// Whether [`Streams::write_control`] has something to write. Writing data may be a reason: want of credit is noticed
+    /// Whether [`Streams::write_control`] may have something to write. Writing data may be a reason: want of credit is noticed
     /// there.
     pub(crate) fn has_control(&self) -> bool {
         self.ended.is_none()
