@@ -154,6 +154,10 @@ impl SendBuffer {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers of tests are small"
+)]
 mod tests {
     use proptest::prelude::*;
 
