@@ -55,6 +55,8 @@ pub(crate) struct LiveSession {
     /// When a packet of the sealing key's phase was first acknowledged.
     phase_acked: Option<Time>,
     ratcheted_by_peer: Option<Time>,
+    #[cfg(test)]
+    phases: u64,
 }
 
 /// What opening a packet in a slot showed.
@@ -134,6 +136,8 @@ impl Sessions {
             tag,
             phase_acked: None,
             ratcheted_by_peer: None,
+            #[cfg(test)]
+            phases: 0,
         };
         self.remove(local_slot);
         *self.place_mut(local_slot) = Place::Live(Box::new(live));
@@ -259,6 +263,12 @@ impl Sessions {
             .sealing_session()
             .and_then(|live| live.ratchet_at(linger));
         ends.chain(phases).chain(ratchet).min()
+    }
+
+    /// Key phases that the sealing direction has gone through since the handshake.
+    #[cfg(test)]
+    pub(crate) fn key_phases(&self) -> u64 {
+        self.sealing_session().map_or(0, |live| live.phases)
     }
 
     /// Drops every session: nothing is sealed or opened any more.
@@ -399,6 +409,10 @@ impl LiveSession {
 
     fn ratchet(&mut self, tag: KeyTag) {
         self.session.ratchet();
+        #[cfg(test)]
+        {
+            self.phases += 1;
+        }
         self.tag = tag;
         self.phase_acked = None;
     }

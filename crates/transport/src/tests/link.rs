@@ -205,12 +205,43 @@ impl Network {
         while let Some(entry) = self.under_way.first_entry()
             && entry.key().0 <= now
         {
-            arrived.push(entry.remove());
+            let delivery = entry.remove();
+            // What queues before a cut is cut off as well.
+            let link = self
+                .links
+                .iter()
+                .find(|link| link.route(delivery.to) == delivery.route);
+            if link.is_none_or(|link| !link.is_cut(delivery.to.other())) {
+                arrived.push(delivery);
+            }
         }
         if let Some(recording) = &mut self.recording {
             recording.extend(arrived.iter().cloned());
         }
         arrived
+    }
+
+    /// The packet to `side` that arrives last, and when.
+    pub(super) fn latest_to(&self, side: Side) -> Option<(Time, Delivery)> {
+        let latest = self
+            .under_way
+            .iter()
+            .rev()
+            .find(|(_, delivery)| delivery.to == side);
+        latest.map(|((at, _), delivery)| (*at, delivery.clone()))
+    }
+
+    /// Takes that packet out.
+    pub(super) fn take_latest_to(&mut self, side: Side) -> Option<(Time, Delivery)> {
+        let latest = self
+            .under_way
+            .iter()
+            .rev()
+            .find(|(_, delivery)| delivery.to == side);
+        let key = latest.map(|(key, _)| *key)?;
+        self.under_way
+            .remove(&key)
+            .map(|delivery| (key.0, delivery))
     }
 
     /// Sends what is in a batch, and checks that it is well formed.

@@ -1,8 +1,12 @@
 //! Two associations against each other, over links that lose, repeat, reorder and damage packets, in virtual time.
 
 mod end;
+mod ending;
+mod idle;
 mod link;
 mod pair;
+mod paths;
+mod rekey;
 mod transfer;
 
 use std::net::SocketAddr;
