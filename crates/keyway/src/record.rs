@@ -38,8 +38,8 @@ impl Record {
             instance: record.instance,
             sequence: record.sequence,
             servers: record.servers,
-            issued: time(record.issued),
-            expiry: time(record.expiry),
+            issued: time(record.issued.0),
+            expiry: time(record.expiry.0),
         }
     }
 }

@@ -48,7 +48,10 @@ impl Answers {
             Some(answer) if answer.given >= REPEATS_MAX => Known::Enough,
             Some(answer) => {
                 answer.given += 1;
-                Known::Again { peer: answer.peer, packet: &answer.packet }
+                Known::Again {
+                    peer: answer.peer,
+                    packet: &answer.packet,
+                }
             }
         }
     }
@@ -57,13 +60,23 @@ impl Answers {
         if self.oldest_first.len() >= ANSWERS_MAX {
             self.forget_oldest();
         }
-        self.by_digest.insert(digest, Answer { peer, packet, given: 1, since: now });
+        self.by_digest.insert(
+            digest,
+            Answer {
+                peer,
+                packet,
+                given: 1,
+                since: now,
+            },
+        );
         self.oldest_first.push_back(digest);
     }
 
     fn expire(&mut self, now: Time) {
-        while let Some(answer) =
-            self.oldest_first.front().and_then(|digest| self.by_digest.get(digest))
+        while let Some(answer) = self
+            .oldest_first
+            .front()
+            .and_then(|digest| self.by_digest.get(digest))
         {
             if now.saturating_since(answer.since) < LIFETIME {
                 return;
@@ -95,10 +108,16 @@ mod tests {
         for _ in 1..REPEATS_MAX {
             assert!(matches!(
                 answers.look_up(Time::ZERO, &[1; 32]),
-                Known::Again { packet: [1, 2, 3], .. }
+                Known::Again {
+                    packet: [1, 2, 3],
+                    ..
+                }
             ));
         }
-        assert!(matches!(answers.look_up(Time::ZERO, &[1; 32]), Known::Enough));
+        assert!(matches!(
+            answers.look_up(Time::ZERO, &[1; 32]),
+            Known::Enough
+        ));
         assert!(matches!(answers.look_up(Time::ZERO, &[2; 32]), Known::New));
     }
 
@@ -111,7 +130,10 @@ mod tests {
             answers.remember(Time::ZERO, digest, peer(), vec![0]);
         }
         assert_eq!(answers.by_digest.len(), ANSWERS_MAX);
-        assert!(matches!(answers.look_up(Time::ZERO + LIFETIME, &[0; 32]), Known::New));
+        assert!(matches!(
+            answers.look_up(Time::ZERO + LIFETIME, &[0; 32]),
+            Known::New
+        ));
         assert!(answers.by_digest.is_empty() && answers.oldest_first.is_empty());
     }
 }

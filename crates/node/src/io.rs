@@ -1,8 +1,8 @@
 //! What crosses the border between a node and the sockets that its driver owns.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
+use keyway_rendezvous::Wall;
 use keyway_transport::Ecn;
 use keyway_wire::Time;
 
@@ -40,10 +40,6 @@ pub struct Transmit {
     pub len: usize,
 }
 
-/// Wall-clock time: seconds since 1970-01-01 00:00 UTC. Used in records only, where two machines must agree on an expiry.
-#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
-pub struct Wall(pub u64);
-
 /// Wall-clock time as it was told once, carried on by the monotonic clock.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct WallClock {
@@ -57,8 +53,7 @@ impl WallClock {
     }
 
     pub(crate) fn at(&self, now: Time) -> Wall {
-        let passed: Duration = now.saturating_since(self.told);
-        Wall(self.wall.0.saturating_add(passed.as_secs()))
+        self.wall.saturating_add(now.saturating_since(self.told))
     }
 }
 
@@ -75,8 +70,10 @@ impl Sockets {
 
     /// The socket to reach `remote` from: the first of its address family.
     pub(crate) fn towards(&self, remote: SocketAddr) -> Option<SocketId> {
-        let (socket, _) =
-            self.bound.iter().find(|(_, local)| local.is_ipv4() == remote.is_ipv4())?;
+        let (socket, _) = self
+            .bound
+            .iter()
+            .find(|(_, local)| local.is_ipv4() == remote.is_ipv4())?;
         Some(*socket)
     }
 
@@ -88,7 +85,9 @@ impl Sockets {
                 candidates.push(*local);
                 continue;
             }
-            let family = hosts.iter().filter(|host| host.is_ipv4() == local.is_ipv4());
+            let family = hosts
+                .iter()
+                .filter(|host| host.is_ipv4() == local.is_ipv4());
             candidates.extend(family.map(|host| SocketAddr::new(*host, local.port())));
         }
         candidates

@@ -37,12 +37,13 @@ mod worker;
 
 pub use config::Config;
 pub use event::{ConnectFailure, Event, PathKind};
-pub use io::{Arrival, SocketId, Transmit, Wall};
+pub use io::{Arrival, SocketId, Transmit};
 pub use keys::{AssociationKey, ConnectId, LookupId, StreamKey};
 pub use node::Node;
 pub use policy::Allow;
 
-pub use keyway_rendezvous::Record;
+pub use keyway_rendezvous::{Record, Wall};
 pub use keyway_transport::{
-    AssociationConfig, Batch, Ecn, EndReason, OpenError, PathInfo, PingId, ReadError, SendDatagramError, WriteError, codes,
+    AssociationConfig, Batch, Ecn, EndReason, OpenError, PathInfo, PingId, ReadError,
+    SendDatagramError, WriteError, codes,
 };

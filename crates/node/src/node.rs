@@ -1,19 +1,25 @@
 //! The node: control and a worker, joined by the five verbs and by what an application asks for.
 
+mod streams;
+
 use std::net::{IpAddr, SocketAddr};
 
 use keyway_identity::{NodeId, SecretKey};
+use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
-use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, StreamKind, Time};
+use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
 
 use crate::config::Config;
 use crate::control::Control;
 use crate::directory::Addressee;
 use crate::event::{Event, PathKind};
-use crate::io::{Arrival, SocketId, Transmit, Wall};
-use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
+use crate::io::{Arrival, SocketId, Transmit};
+use crate::keys::{AssociationKey, ConnectId, LookupId};
 use crate::policy::Allow;
 use crate::worker::Worker;
+
+/// The first octet of a relayed packet.
+const RELAYED: u8 = 5;
 
 /// A Keyway node without I/O. See the [crate's page](crate) for the loop that drives it.
 #[derive(Debug)]
@@ -27,7 +33,10 @@ impl Node {
     /// used twice. `wall` is needed for records only.
     #[must_use]
     pub fn new(now: Time, wall: Wall, secret: SecretKey, seed: [u8; 32], config: Config) -> Self {
-        Self { control: Control::new(now, wall, secret, seed, config), worker: Worker::new(0) }
+        Self {
+            control: Control::new(now, wall, secret, seed, config),
+            worker: Worker::new(0),
+        }
     }
 
     /// This node's address for life.
@@ -39,7 +48,8 @@ impl Node {
     /// Tells which sockets are bound, each with its local address, and which addresses this machine has. To be called again
     /// whenever one of them changes.
     pub fn set_sockets(&mut self, now: Time, bound: &[(SocketId, SocketAddr)], hosts: &[IpAddr]) {
-        self.control.set_sockets(&mut self.worker, now, bound, hosts);
+        self.control
+            .set_sockets(&mut self.worker, now, bound, hosts);
         self.settle(now);
     }
 
@@ -50,7 +60,8 @@ impl Node {
 
     /// Adds a rendezvous server, or more addresses of a known one. The node stays connected to it.
     pub fn add_server(&mut self, now: Time, server: NodeId, addresses: &[SocketAddr]) {
-        self.control.add_server(&mut self.worker, now, server, addresses);
+        self.control
+            .add_server(&mut self.worker, now, server, addresses);
         self.settle(now);
     }
 
@@ -79,15 +90,23 @@ impl Node {
             let len = stride.max(1).min(rest.len());
             let mut taken = len;
             match first {
-                RelayHeader::KIND => {
-                    taken = self.control.relay_batch(&mut self.worker, now, arrival.remote, rest, stride.max(1));
+                RELAYED => {
+                    taken = self.control.relay_batch(
+                        &mut self.worker,
+                        now,
+                        arrival.remote,
+                        rest,
+                        stride.max(1),
+                    );
                     if taken == 0 {
                         taken = len;
                         self.handle_relayed(now, arrival, &mut rest[..len], &mut touched);
                     }
                 }
                 _ => {
-                    let route = Route::Direct { remote: arrival.remote };
+                    let route = Route::Direct {
+                        remote: arrival.remote,
+                    };
                     self.handle_packet(now, arrival, route, &mut rest[..len], &mut touched);
                 }
             }
@@ -105,10 +124,18 @@ impl Node {
         packet: &mut [u8],
         touched: &mut Option<AssociationKey>,
     ) {
-        let Ok(header) = RelayHeader::parse(packet) else { return };
+        let Ok(header) = RelayHeader::parse(packet) else {
+            return;
+        };
         if let Some(channel) = self.control.channel(header.token) {
             let route = Route::Relay { channel };
-            self.handle_packet(now, arrival, route, &mut packet[RELAY_HEADER_LEN..], touched);
+            self.handle_packet(
+                now,
+                arrival,
+                route,
+                &mut packet[RELAY_HEADER_LEN..],
+                touched,
+            );
         }
     }
 
@@ -122,7 +149,9 @@ impl Node {
     ) {
         match DataHeader::parse(packet) {
             Ok(header) => self.handle_data(now, arrival, route, header.cid, packet, touched),
-            Err(_) => self.control.handle_handshake(&mut self.worker, now, route, packet),
+            Err(_) => self
+                .control
+                .handle_handshake(&mut self.worker, now, route, packet),
         }
     }
 
@@ -141,7 +170,9 @@ impl Node {
             Some(Addressee::Pending(peer)) => self.control.half_open_of(&peer),
         };
         // Opening destroys the packet where the key is wrong, so each but the last gets a copy of its own.
-        let Some((last, others)) = candidates.split_last() else { return };
+        let Some((last, others)) = candidates.split_last() else {
+            return;
+        };
         for key in others {
             self.deliver(now, arrival, route, *key, &mut packet.to_vec(), touched);
         }
@@ -160,7 +191,9 @@ impl Node {
         if *touched != Some(key) {
             self.batch_done(now, touched.take());
         }
-        let Some(association) = self.worker.touch(key) else { return };
+        let Some(association) = self.worker.touch(key) else {
+            return;
+        };
         match association.handle_data(now, route, arrival.local, arrival.ecn, packet) {
             Ok(()) => *touched = Some(key),
             Err(error) => tracing::trace!(%error, "a packet was dropped"),
@@ -208,17 +241,33 @@ impl Node {
     /// Handshake packets, and packets between others.
     fn control_transmit(&mut self, batch: &mut Batch) -> Option<Transmit> {
         while let Some((route, packet)) = self.control.next_packet() {
-            let len = batch.load(route, &packet);
+            let len = load(batch, route, &packet);
             if let Some((socket, remote)) = self.resolve(route) {
-                return Some(Transmit { socket, remote, local: None, ecn: None, segment_size: len, len });
+                return Some(Transmit {
+                    socket,
+                    remote,
+                    local: None,
+                    ecn: None,
+                    segment_size: len,
+                    len,
+                });
             }
         }
         while let Some(forward) = self.control.next_forward() {
             let remote = forward.to;
-            let Some(socket) = self.control.sockets.towards(remote) else { continue };
-            let len = batch.load_raw(&forward.bytes);
+            let Some(socket) = self.control.sockets.towards(remote) else {
+                continue;
+            };
+            let len = batch.load(&[&forward.bytes]);
             let segment_size = forward.segment_size;
-            return Some(Transmit { socket, remote, local: None, ecn: None, segment_size, len });
+            return Some(Transmit {
+                socket,
+                remote,
+                local: None,
+                ecn: None,
+                segment_size,
+                len,
+            });
         }
         None
     }
@@ -255,18 +304,23 @@ impl Node {
     /// sent. To be asked last: the other polls may move it.
     #[must_use]
     pub fn poll_timeout(&self, now: Time) -> Option<Time> {
-        let deadlines = [self.worker.poll_timeout(now), self.control.poll_timeout(now)];
+        let deadlines = [
+            self.worker.poll_timeout(now),
+            self.control.poll_timeout(now),
+        ];
         deadlines.into_iter().flatten().min()
     }
 
     /// Lets control hear what the associations have to say, until all are silent.
     fn settle(&mut self, now: Time) {
         while let Some((key, event)) = self.worker.poll_event() {
-            self.control.handle_association_event(&mut self.worker, now, key, event);
+            self.control
+                .handle_association_event(&mut self.worker, now, key, event);
         }
         self.control.flush_servers(&mut self.worker, now);
         while let Some((key, event)) = self.worker.poll_event() {
-            self.control.handle_association_event(&mut self.worker, now, key, event);
+            self.control
+                .handle_association_event(&mut self.worker, now, key, event);
         }
     }
 
@@ -311,7 +365,9 @@ impl Node {
 
     /// The paths of an association, with how each of them reaches the peer.
     pub fn paths(&self, association: AssociationKey) -> Vec<(PathKind, PathInfo)> {
-        let Some(known) = self.worker.get(association) else { return Vec::new() };
+        let Some(known) = self.worker.get(association) else {
+            return Vec::new();
+        };
         known
             .paths()
             .filter_map(|path| Some((self.control.path_kind(&self.worker, path.route)?, path)))
@@ -324,6 +380,12 @@ impl Node {
         self.settle(now);
     }
 
+    /// True while no peer owes an acknowledgement for anything that was written, streams' ends included.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.control.is_drained(&self.worker)
+    }
+
     /// True once every association has ended after [`close`](Self::close).
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -331,5 +393,15 @@ impl Node {
     }
 }
 
-/// Streams and datagrams: each call goes to the association that the key names.
-mod streams;
+/// Fills the batch with one packet for this route: a relayed one bears the relay's header.
+fn load(batch: &mut Batch, route: Route, packet: &[u8]) -> usize {
+    let Route::Relay { channel } = route else {
+        return batch.load(&[packet]);
+    };
+    let mut header = [0; RELAY_HEADER_LEN];
+    RelayHeader {
+        token: channel.token,
+    }
+    .emit(&mut header);
+    batch.load(&[&header, packet])
+}

@@ -107,7 +107,11 @@ impl Peer {
 
     /// The channel through this server, as a new one replaces it.
     pub(crate) fn set_channel(&mut self, channel: Channel) -> Option<Channel> {
-        match self.channels.iter_mut().find(|known| known.server == channel.server) {
+        match self
+            .channels
+            .iter_mut()
+            .find(|known| known.server == channel.server)
+        {
             Some(known) if *known == channel => None,
             Some(known) => Some(std::mem::replace(known, channel)),
             None => {

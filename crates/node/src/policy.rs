@@ -50,7 +50,9 @@ impl Policy {
 
     /// Whether `peer` may open a stream to `service`. "Does not exist" and "not for you" are the same answer.
     pub(crate) fn permits(&self, peer: &NodeId, service: &str) -> bool {
-        self.services.iter().any(|(name, allow)| name.as_str() == service && allow.permits(peer))
+        self.services
+            .iter()
+            .any(|(name, allow)| name.as_str() == service && allow.permits(peer))
     }
 }
 
@@ -78,7 +80,10 @@ mod tests {
     #[test]
     fn a_listed_peer_may_use_its_service_and_no_other() {
         let mut policy = Policy::default();
-        policy.listen("http".parse().unwrap(), Allow::Only(BTreeSet::from([id(1)])));
+        policy.listen(
+            "http".parse().unwrap(),
+            Allow::Only(BTreeSet::from([id(1)])),
+        );
         policy.listen("db".parse().unwrap(), Allow::Only(BTreeSet::from([id(2)])));
         assert!(policy.welcomes(&id(1)));
         assert!(policy.permits(&id(1), "http"));

@@ -13,7 +13,10 @@ pub(crate) struct Timers<K> {
 
 impl<K> Default for Timers<K> {
     fn default() -> Self {
-        Self { due: BTreeSet::new(), at: BTreeMap::new() }
+        Self {
+            due: BTreeSet::new(),
+            at: BTreeMap::new(),
+        }
     }
 }
 
@@ -32,13 +35,6 @@ impl<K: Copy + Ord> Timers<K> {
         }
         if let Some(deadline) = deadline {
             self.due.insert((deadline, key));
-        }
-    }
-
-    /// Brings the deadline of `key` forward to `deadline` if it is later or absent.
-    pub(crate) fn set_earlier(&mut self, key: K, deadline: Time) {
-        if self.at.get(&key).is_none_or(|at| *at > deadline) {
-            self.set(key, Some(deadline));
         }
     }
 
@@ -84,10 +80,7 @@ mod tests {
         timers.set('a', Some(at(10)));
         timers.set('a', Some(at(50)));
         assert_eq!(timers.pop_due(at(40)), None);
-        timers.set_earlier('a', at(60));
         assert_eq!(timers.next(), Some(at(50)));
-        timers.set_earlier('a', at(30));
-        assert_eq!(timers.pop_due(at(40)), Some('a'));
         timers.set('a', Some(at(1)));
         timers.set('a', None);
         assert_eq!(timers.next(), None);

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use keyway_transport::{Association, AssociationEvent, Batch, Transmit};
-use keyway_wire::Time;
+use keyway_wire::{Cid, Time};
 
-use crate::directory::Directory;
+use crate::directory::{Addressee, Directory};
 use crate::keys::AssociationKey;
 use crate::timers::Timers;
 
@@ -13,6 +13,8 @@ use crate::timers::Timers;
 #[derive(Debug)]
 struct Entry {
     association: Association,
+    /// The CIDs that lead to it.
+    cids: Vec<Cid>,
     in_senders: bool,
     in_speakers: bool,
 }
@@ -45,15 +47,48 @@ impl Worker {
     pub(crate) fn insert(&mut self, association: Association) -> AssociationKey {
         let key = AssociationKey(self.next_key);
         self.next_key += 1;
-        self.entries
-            .insert(key, Entry { association, in_senders: false, in_speakers: false });
+        self.entries.insert(
+            key,
+            Entry {
+                association,
+                cids: Vec::new(),
+                in_senders: false,
+                in_speakers: false,
+            },
+        );
         self.wake(key);
         key
     }
 
-    pub(crate) fn remove(&mut self, key: AssociationKey) -> Option<Association> {
+    pub(crate) fn remove(&mut self, key: AssociationKey) {
         self.timers.set(key, None);
-        self.entries.remove(&key).map(|entry| entry.association)
+        self.retire_cids(key);
+        self.entries.remove(&key);
+    }
+
+    /// Lets a CID lead to the association from here on.
+    pub(crate) fn enter_cid(&mut self, key: AssociationKey, cid: Cid) {
+        self.directory.point(cid, Addressee::Association(key));
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.cids.push(cid);
+        }
+    }
+
+    pub(crate) fn retire_cid(&mut self, key: AssociationKey, cid: &Cid) {
+        self.directory.retire(cid);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.cids.retain(|known| known != cid);
+        }
+    }
+
+    /// No packet reaches the association from here on.
+    pub(crate) fn retire_cids(&mut self, key: AssociationKey) {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        for cid in entry.cids.drain(..) {
+            self.directory.retire(&cid);
+        }
     }
 
     pub(crate) fn get(&self, key: AssociationKey) -> Option<&Association> {
@@ -63,11 +98,15 @@ impl Worker {
     /// The association, to be changed: afterwards it may have packets, events and another deadline.
     pub(crate) fn touch(&mut self, key: AssociationKey) -> Option<&mut Association> {
         self.wake(key);
-        self.entries.get_mut(&key).map(|entry| &mut entry.association)
+        self.entries
+            .get_mut(&key)
+            .map(|entry| &mut entry.association)
     }
 
     fn wake(&mut self, key: AssociationKey) {
-        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
         if !entry.in_senders {
             entry.in_senders = true;
             self.senders.push_back(key);
@@ -76,10 +115,6 @@ impl Worker {
             entry.in_speakers = true;
             self.speakers.push_back(key);
         }
-    }
-
-    pub(crate) fn keys(&self) -> impl Iterator<Item = AssociationKey> {
-        self.entries.keys().copied()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
@@ -97,7 +132,9 @@ impl Worker {
         batch: &mut Batch,
     ) -> Option<(AssociationKey, Transmit)> {
         while let Some(key) = self.senders.pop_front() {
-            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            let Some(entry) = self.entries.get_mut(&key) else {
+                continue;
+            };
             if let Some(transmit) = entry.association.poll_transmit(now, batch) {
                 self.senders.push_back(key);
                 return Some((key, transmit));
@@ -123,6 +160,10 @@ impl Worker {
 
     /// The earliest deadline of any association; `now` while one has yet to say what it wants to send.
     pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
-        if self.senders.is_empty() { self.timers.next() } else { Some(now) }
+        if self.senders.is_empty() {
+            self.timers.next()
+        } else {
+            Some(now)
+        }
     }
 }

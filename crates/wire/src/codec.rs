@@ -13,7 +13,7 @@ pub(crate) struct Truncated {
 }
 
 /// Reads fields from the start of what is left.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -27,9 +27,10 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
-    /// What is left, without taking it.
-    pub(crate) const fn rest(&self) -> &'a [u8] {
-        self.rest
+    /// The octets that were taken since this was a copy of `earlier`.
+    pub(crate) fn taken_since(&self, earlier: &Self) -> &'a [u8] {
+        let taken = earlier.rest.len().saturating_sub(self.rest.len());
+        earlier.rest.get(..taken).unwrap_or_default()
     }
 
     pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8], Truncated> {
@@ -99,6 +100,10 @@ impl<'a> Writer<'a> {
         self.bytes(&[octet])
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "whoever writes has promised enough room"
+    )]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.out[self.written..self.written + bytes.len()].copy_from_slice(bytes);
         self.written += bytes.len();
@@ -106,6 +111,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Numbers above [`VarInt::MAX`] are written as that.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "whoever writes has promised enough room"
+    )]
     pub(crate) fn varint(&mut self, value: u64) -> &mut Self {
         self.written += VarInt::saturating(value).emit(&mut self.out[self.written..]);
         self
@@ -114,6 +123,21 @@ impl<'a> Writer<'a> {
     /// The length of `bytes`, then `bytes`.
     pub(crate) fn prefixed(&mut self, bytes: &[u8]) -> &mut Self {
         self.varint(bytes.len() as u64).bytes(bytes)
+    }
+
+    /// Writes again what was written at `position`.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "whoever writes has promised enough room"
+    )]
+    pub(crate) fn overwrite(&mut self, position: usize, octet: u8) -> &mut Self {
+        self.out[position] = octet;
+        self
+    }
+
+    /// Octets that there is room for.
+    pub(crate) const fn remaining(&self) -> usize {
+        self.out.len() - self.written
     }
 
     /// How many octets were written.

@@ -37,6 +37,12 @@
 //! Whether a packet is authentic, was seen before, or may say what it says: those are questions for the handshake and the
 //! association. Frames are not checked against each other or against limits that were agreed.
 
+// What panics on a short buffer says so; nothing else may.
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::expect_used, clippy::panic)
+)]
+
 mod address;
 mod candidate;
 mod cid;

@@ -26,11 +26,13 @@ pub(crate) fn check(name: &[u8]) -> Result<&str, ServiceNameError> {
     if name.len() > SERVICE_NAME_LEN_MAX {
         return Err(ServiceNameError::TooLong { length: name.len() });
     }
-    if let Some(position) = name.iter().position(|octet| !is_allowed(*octet)) {
-        return Err(ServiceNameError::Octet {
-            position,
-            octet: name[position],
-        });
+    if let Some((position, octet)) = name
+        .iter()
+        .copied()
+        .enumerate()
+        .find(|(_, octet)| !is_allowed(*octet))
+    {
+        return Err(ServiceNameError::Octet { position, octet });
     }
     match name.first() {
         None => Err(ServiceNameError::Empty),

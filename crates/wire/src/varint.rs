@@ -49,6 +49,10 @@ impl VarInt {
     /// # Panics
     ///
     /// If `out` is shorter than [`VarInt::len`].
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the caller has promised enough room"
+    )]
     pub fn emit(self, out: &mut [u8]) -> usize {
         let len = self.len();
         // The exponent goes into the top two bits of the first octet that is written.
@@ -154,6 +158,7 @@ mod tests {
         }
     }
 
+    // R6.3
     #[test]
     fn a_longer_encoding_than_needed_is_read() {
         // RFC 9000, A.1: 0x4025 is 37 too.

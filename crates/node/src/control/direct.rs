@@ -36,7 +36,9 @@ impl Control {
         peer: NodeId,
         address: SocketAddr,
     ) {
-        let Some(server) = self.peers.get(&peer).and_then(|peer| peer.server) else { return };
+        let Some(server) = self.peers.get(&peer).and_then(|peer| peer.server) else {
+            return;
+        };
         if self.candidates.observed(server, address) {
             self.tell_candidates(worker, now);
         }
@@ -95,7 +97,9 @@ impl Control {
 
     /// An authentic packet of the peer came from an address that we had not known.
     pub(super) fn probed_from(&mut self, now: Time, id: NodeId, route: Route) {
-        let Route::Direct { remote } = route else { return };
+        let Route::Direct { remote } = route else {
+            return;
+        };
         if self.relay.is_none()
             && let Some(peer) = self.peers.get_mut(&id)
         {
@@ -104,21 +108,26 @@ impl Control {
         self.schedule_punching(id);
     }
 
-    pub(super) fn route_validated(&mut self, now: Time, id: NodeId, route: Route) {
+    pub(super) fn route_validated(&mut self, id: NodeId, route: Route) {
         if let (Route::Direct { .. }, Some(peer)) = (route, self.peers.get_mut(&id)) {
-            peer.punching.on_direct_path(now);
+            peer.punching.on_direct_path();
         }
         self.schedule_punching(id);
     }
 
     pub(super) fn route_lost(&mut self, worker: &Worker, now: Time, id: NodeId, route: Route) {
         let Route::Direct { .. } = route else { return };
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let another = peer.association.and_then(|key| worker.get(key)).is_some_and(|association| {
-            association
-                .paths()
-                .any(|path| path.validated && matches!(path.route, Route::Direct { .. }))
-        });
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let another = peer
+            .association
+            .and_then(|key| worker.get(key))
+            .is_some_and(|association| {
+                association
+                    .paths()
+                    .any(|path| path.validated && matches!(path.route, Route::Direct { .. }))
+            });
         if !another {
             peer.punching.on_direct_lost(now);
         }
@@ -127,7 +136,9 @@ impl Control {
 
     /// Sends the probes that are due.
     pub(super) fn punch(&mut self, worker: &mut Worker, now: Time, id: NodeId) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         peer.punching.handle_timeout(now);
         if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
             while let Some(remote) = peer.punching.poll_probe(now) {
@@ -138,9 +149,15 @@ impl Control {
     }
 
     fn schedule_punching(&mut self, id: NodeId) {
-        let Some(peer) = self.peers.get(&id) else { return };
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
         let wanted = peer.association.is_some() && peer.server.is_none();
-        let deadline = if wanted { peer.punching.poll_timeout() } else { None };
+        let deadline = if wanted {
+            peer.punching.poll_timeout()
+        } else {
+            None
+        };
         self.alarms.set(Alarm::Punch(id), deadline);
     }
 }

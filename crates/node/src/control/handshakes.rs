@@ -25,7 +25,9 @@ const FIRST_ANSWER_SLOT: Slot = Slot::ALL[3];
 impl Control {
     /// Dials `id` if somebody wants it and no INIT is pending.
     pub(super) fn want(&mut self, worker: &mut Worker, now: Time, id: NodeId) {
-        let Some(peer) = self.peers.get(&id) else { return };
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
         if peer.dial.is_none() && peer.is_wanted() && !self.closing {
             self.start_dial(worker, now, id, 0);
         }
@@ -35,14 +37,18 @@ impl Control {
         let parameters = self.parameters();
         self.counter += 1;
         let rng = &mut self.rng;
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         let (slot, generation, remembered) =
             match peer.association.and_then(|key| worker.touch(key)) {
                 None => (FIRST_DIAL_SLOT, 0, None),
                 Some(association) => {
-                    let Some(slot) = association.reserve_slot() else {
+                    let free = association.free_slot();
+                    let Some(slot) = free.filter(|slot| association.reserve_slot(*slot)) else {
                         // All four are taken by sessions that are about to end.
-                        self.alarms.set(Alarm::Dial(id), Some(now + self.config.retries[0]));
+                        self.alarms
+                            .set(Alarm::Dial(id), Some(now + self.config.retries[0]));
                         return;
                     };
                     let generation = association.generation().map_or(0, |current| current + 1);
@@ -72,7 +78,15 @@ impl Control {
             }
         };
         let asked = BTreeSet::new();
-        let dialing = Dialing { dial, cid, slot, generation, created: now, sendings, asked };
+        let dialing = Dialing {
+            dial,
+            cid,
+            slot,
+            generation,
+            created: now,
+            sendings,
+            asked,
+        };
         peer.dial = Some(dialing);
         self.dials.insert(cid, id);
         self.send_init(worker, now, id);
@@ -80,7 +94,9 @@ impl Control {
 
     /// Sends the pending INIT on every route that we know, and sets the next time to.
     pub(super) fn send_init(&mut self, worker: &mut Worker, now: Time, id: NodeId) {
-        let Some(peer) = self.peers.get(&id) else { return };
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
         let wanted = peer.is_wanted();
         match &peer.dial {
             None if wanted => return self.start_dial(worker, now, id, 0),
@@ -93,7 +109,7 @@ impl Control {
             }
             Some(_) => {}
         }
-        self.ask_for_channels(id);
+        self.ask_for_channels(now, id);
         let routes = self.routes_to(worker, id);
         let Some(dialing) = self.peers.get_mut(&id).and_then(|peer| peer.dial.as_mut()) else {
             return;
@@ -109,13 +125,23 @@ impl Control {
 
     /// Every way that might reach the peer: the paths of the association, hints, and relay channels.
     fn routes_to(&self, worker: &Worker, id: NodeId) -> Vec<Route> {
-        let Some(peer) = self.peers.get(&id) else { return Vec::new() };
+        let Some(peer) = self.peers.get(&id) else {
+            return Vec::new();
+        };
         let mut routes: Vec<Route> = Vec::new();
         if let Some(association) = peer.association.and_then(|key| worker.get(key)) {
             routes.extend(association.paths().map(|path| path.route));
         }
-        routes.extend(peer.hints.iter().map(|remote| Route::Direct { remote: *remote }));
-        routes.extend(peer.channels.iter().map(|channel| Route::Relay { channel: *channel }));
+        routes.extend(
+            peer.hints
+                .iter()
+                .map(|remote| Route::Direct { remote: *remote }),
+        );
+        routes.extend(
+            peer.channels
+                .iter()
+                .map(|channel| Route::Relay { channel: *channel }),
+        );
         let mut seen = BTreeSet::new();
         routes.retain(|route| seen.insert(*route));
         routes
@@ -123,7 +149,9 @@ impl Control {
 
     /// Drops the pending INIT, if any.
     fn stop_dial(&mut self, worker: &mut Worker, id: NodeId) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         if let Some(dialing) = peer.dial.take() {
             self.dials.remove(&dialing.cid);
             if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
@@ -158,12 +186,14 @@ impl Control {
         if self.closing || !keyway_handshake::check_mac1(&self.identity, packet) {
             return;
         }
-        let digest = keyway_handshake::digest(packet);
+        let Some(digest) = keyway_handshake::digest(packet) else {
+            return;
+        };
         match self.answers.look_up(now, &digest) {
             Known::Enough => return,
             Known::Again { peer, packet } => {
                 let answer = packet.to_vec();
-                self.answered_again(worker, now, peer, route);
+                self.answered_again(worker, peer, route);
                 self.send(route, answer);
                 return;
             }
@@ -189,9 +219,11 @@ impl Control {
         let welcome = self.relay.is_some()
             || self.policy.welcomes(&id)
             || known.is_some_and(|peer| peer.association.is_some() || peer.is_wanted());
-        let replayed = known.and_then(|peer| peer.confirmed).is_some_and(|confirmed| {
-            confirmed.instance == payload.instance && payload.counter <= confirmed.counter
-        });
+        let replayed = known
+            .and_then(|peer| peer.confirmed)
+            .is_some_and(|confirmed| {
+                confirmed.instance == payload.instance && payload.counter <= confirmed.counter
+            });
         welcome && !replayed && id != self.id && payload.versions.contains(&u32::from(VERSION))
     }
 
@@ -209,7 +241,9 @@ impl Control {
             let theirs = worker.get(*key).map(Association::incarnations);
             theirs.is_some_and(|ours| {
                 ours.remote == init.incarnation
-                    && init.remembered.is_none_or(|remembered| remembered == ours.local)
+                    && init
+                        .remembered
+                        .is_none_or(|remembered| remembered == ours.local)
             })
         });
         match same {
@@ -234,7 +268,10 @@ impl Control {
         let (packet, session) = self.respond(incoming, cid, incarnation, slot)?;
         let association = worker.touch(key)?;
         association.install(now, session, init.generation, slot, init.slot, &[route]);
-        self.peer(id).answered = Some(Opened { instance: init.instance, counter: init.counter });
+        self.peer(id).answered = Some(Opened {
+            instance: init.instance,
+            counter: init.counter,
+        });
         Some(packet)
     }
 
@@ -248,7 +285,10 @@ impl Control {
         let init = incoming.payload().clone();
         let id = incoming.peer();
         let remote_cid = incoming.sender();
-        let opened = Opened { instance: init.instance, counter: init.counter };
+        let opened = Opened {
+            instance: init.instance,
+            counter: init.counter,
+        };
         if self.half_open >= self.config.half_open_max {
             debug!(peer = %id, "too many half-open associations; an INIT was dropped");
             return None;
@@ -273,14 +313,27 @@ impl Control {
         let key = match known {
             Some(half) => half.association,
             None => {
-                let incarnations = Incarnations { local: incarnation, remote: init.incarnation };
-                let key =
-                    self.insert_association(worker, now, id, incarnations, local_cid, remote_cid, &init.parameters);
+                let incarnations = Incarnations {
+                    local: incarnation,
+                    remote: init.incarnation,
+                };
+                let key = self.insert_association(
+                    worker,
+                    now,
+                    id,
+                    incarnations,
+                    local_cid,
+                    remote_cid,
+                    &init.parameters,
+                );
                 self.remember_half_open(worker, id, key, init.incarnation, opened);
                 key
             }
         };
-        self.alarms.set(Alarm::HalfOpen(key), Some(now + self.config.half_open_lifetime));
+        self.alarms.set(
+            Alarm::HalfOpen(key),
+            Some(now + self.config.half_open_lifetime),
+        );
         let association = worker.touch(key)?;
         association.install(now, session, init.generation, slot, init.slot, &[route]);
         Some(packet)
@@ -301,7 +354,7 @@ impl Control {
             slot,
             parameters: self.parameters(),
         };
-        match incoming.respond(&self.identity, cid, &payload, &mut self.rng) {
+        match incoming.respond(cid, &payload, &mut self.rng) {
             Ok(answer) => Some(answer),
             Err(error) => {
                 debug!(%error, "cannot answer an INIT");
@@ -310,7 +363,10 @@ impl Control {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each names one part of the association")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each names one part of the association"
+    )]
     fn insert_association(
         &mut self,
         worker: &mut Worker,
@@ -331,7 +387,7 @@ impl Control {
             incarnations,
             local_cid,
             remote_cid,
-            parameters.clone(),
+            *parameters,
             seed,
         );
         let key = worker.insert(association);
@@ -349,7 +405,11 @@ impl Control {
     ) {
         let oldest = {
             let half_open = &mut self.peer(id).half_open;
-            half_open.push(HalfOpen { association, remote_incarnation, opened });
+            half_open.push(HalfOpen {
+                association,
+                remote_incarnation,
+                opened,
+            });
             (half_open.len() > HALF_OPEN_PER_PEER_MAX).then(|| half_open[0].association)
         };
         self.half_open += 1;
@@ -360,9 +420,17 @@ impl Control {
 
     /// Forgets an association that nobody confirmed.
     pub(super) fn drop_half_open(&mut self, worker: &mut Worker, key: AssociationKey) {
-        let Some(id) = self.owners.get(&key).copied() else { return };
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let Some(place) = peer.half_open.iter().position(|half| half.association == key) else {
+        let Some(id) = self.owners.get(&key).copied() else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(place) = peer
+            .half_open
+            .iter()
+            .position(|half| half.association == key)
+        else {
             return;
         };
         peer.half_open.remove(place);
@@ -373,14 +441,26 @@ impl Control {
         self.tidy(worker, id);
     }
 
+    /// Associations of this peer that nobody confirmed yet.
+    pub(crate) fn half_open_of(&self, id: &NodeId) -> Vec<AssociationKey> {
+        let half_open = self.peers.get(id).map(|peer| peer.half_open.as_slice());
+        half_open
+            .unwrap_or_default()
+            .iter()
+            .map(|half| half.association)
+            .collect()
+    }
+
     /// The same INIT over another route: the answer goes there too, so the first packet proves less about either route.
-    fn answered_again(&mut self, worker: &mut Worker, now: Time, id: NodeId, route: Route) {
-        let Some(peer) = self.peers.get(&id) else { return };
+    fn answered_again(&mut self, worker: &mut Worker, id: NodeId, route: Route) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
         let half_open = peer.half_open.iter().map(|half| half.association);
         let keys: Vec<_> = half_open.chain(peer.association).collect();
         for key in keys {
             if let Some(association) = worker.touch(key) {
-                association.answered_on(now, route);
+                association.answered_on(route);
             }
         }
     }
@@ -393,7 +473,9 @@ impl Control {
         receiver: Cid,
         packet: &[u8],
     ) {
-        let Some(id) = self.dials.get(&receiver).copied() else { return };
+        let Some(id) = self.dials.get(&receiver).copied() else {
+            return;
+        };
         let Some(dialing) = self.peers.get_mut(&id).and_then(|peer| peer.dial.as_mut()) else {
             return;
         };
@@ -402,7 +484,9 @@ impl Control {
             Err(error) => return debug!(peer = %id, %error, "a RESP was dropped"),
         };
         let (slot, generation) = (dialing.slot, dialing.generation);
-        let Some(key) = self.association_for(worker, now, id, &resp, remote_cid) else { return };
+        let Some(key) = self.association_for(worker, now, id, &resp, remote_cid) else {
+            return;
+        };
         self.finish_dial(id);
         if let Some(association) = worker.touch(key) {
             association.install(now, session, generation, slot, resp.slot, &[route]);
@@ -431,15 +515,28 @@ impl Control {
             return Some(key);
         }
         let local_cid = peer.dial.as_ref()?.cid;
-        let incarnations = Incarnations { local: peer.incarnation, remote: resp.incarnation };
-        let parameters = resp.parameters.clone();
-        Some(self.insert_association(worker, now, id, incarnations, local_cid, remote_cid, &parameters))
+        let incarnations = Incarnations {
+            local: peer.incarnation,
+            remote: resp.incarnation,
+        };
+        let parameters = resp.parameters;
+        Some(self.insert_association(
+            worker,
+            now,
+            id,
+            incarnations,
+            local_cid,
+            remote_cid,
+            &parameters,
+        ))
     }
 
     /// The pending INIT was answered; its slot belongs to the session.
     fn finish_dial(&mut self, id: NodeId) {
         self.alarms.set(Alarm::Dial(id), None);
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         peer.handshake_wanted = false;
         if let Some(dialing) = peer.dial.take() {
             self.dials.remove(&dialing.cid);

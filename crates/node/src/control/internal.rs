@@ -1,7 +1,7 @@
 //! Streams that the node itself uses: they never reach the application.
 
 use keyway_transport::ReadError;
-use keyway_wire::Time;
+use keyway_wire::{ServiceName, Time};
 
 use super::{Control, Internal};
 use crate::keys::StreamKey;
@@ -10,7 +10,20 @@ use crate::worker::Worker;
 /// Read at once from an internal stream. Messages are at most 16 KiB.
 const READ_LEN: usize = 16 * 1024;
 
+/// The service of a server's own protocol.
+pub(super) fn rendezvous() -> ServiceName {
+    "rendezvous"
+        .parse()
+        .expect("the name keeps to the rules for names")
+}
+
 impl Control {
+    /// Who uses this stream, if it is not the application.
+    pub(super) fn internal(&self, stream: StreamKey) -> Option<Internal> {
+        let (known, internal) = self.internal.get(&stream.association)?;
+        (*known == stream).then_some(*internal)
+    }
+
     pub(super) fn read_internal(
         &mut self,
         worker: &mut Worker,
@@ -20,7 +33,9 @@ impl Control {
     ) {
         let mut buffer = vec![0; READ_LEN];
         loop {
-            let Some(association) = worker.touch(stream.association) else { return };
+            let Some(association) = worker.touch(stream.association) else {
+                return;
+            };
             match association.read(stream.stream, &mut buffer) {
                 Ok(len) => match internal {
                     Internal::Client(index) => {
@@ -33,7 +48,7 @@ impl Control {
                 Err(ReadError::Blocked) => return,
                 Err(_) => return self.internal_ended(worker, now, stream, internal),
             }
-            if !self.internal.contains_key(&stream) {
+            if self.internal(stream).is_none() {
                 return;
             }
         }
@@ -42,12 +57,13 @@ impl Control {
     pub(super) fn write_internal(
         &mut self,
         worker: &mut Worker,
+        now: Time,
         stream: StreamKey,
         internal: Internal,
     ) {
         match internal {
             Internal::Client(index) => self.write_to_server(worker, index),
-            Internal::Served => self.write_to_client(worker, stream),
+            Internal::Served => self.write_to_client(worker, now, stream),
         }
     }
 
@@ -59,12 +75,12 @@ impl Control {
         stream: StreamKey,
         internal: Internal,
     ) {
-        self.internal.remove(&stream);
+        self.internal.remove(&stream.association);
         match internal {
             Internal::Served => self.client_left(worker, now, stream),
             Internal::Client(_) => {
                 if let Some(association) = worker.touch(stream.association) {
-                    association.close(now, keyway_transport::codes::NO_ERROR, "");
+                    association.close(now, keyway_transport::codes::NONE, "");
                 }
             }
         }

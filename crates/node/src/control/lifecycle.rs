@@ -2,11 +2,11 @@
 
 use keyway_identity::NodeId;
 use keyway_transport::{Association, AssociationEvent, EndReason, Keepalive, Route, codes};
-use keyway_wire::{ServiceName, StreamId, StreamKind, Time};
+use keyway_wire::{ServiceName, StreamKind, Time};
 use rand_core::Rng;
 use tracing::info;
 
-use super::{Alarm, Control, Internal};
+use super::{Alarm, Control};
 use crate::directory::Addressee;
 use crate::event::Event;
 use crate::keys::{AssociationKey, StreamKey};
@@ -15,7 +15,9 @@ use crate::worker::Worker;
 impl Control {
     /// A session of this association is confirmed. The first one makes it the peer's association.
     pub(super) fn confirmed(&mut self, worker: &mut Worker, now: Time, key: AssociationKey) {
-        let Some(id) = self.owners.get(&key).copied() else { return };
+        let Some(id) = self.owners.get(&key).copied() else {
+            return;
+        };
         if self.association_of(&id) == Some(key) {
             return self.rekeyed(worker, id);
         }
@@ -23,10 +25,16 @@ impl Control {
     }
 
     fn rekeyed(&mut self, worker: &mut Worker, id: NodeId) {
-        if self.peers.get(&id).is_some_and(|peer| peer.answered.is_some()) {
+        if self
+            .peers
+            .get(&id)
+            .is_some_and(|peer| peer.answered.is_some())
+        {
             self.overtaken(worker, id);
         }
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         if let Some(answered) = peer.answered.take() {
             peer.confirmed = Some(answered);
         }
@@ -41,9 +49,14 @@ impl Control {
 
     /// A new association takes the peer's place; an older one was with a process that lost its state.
     fn promote(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let (this, others): (Vec<_>, Vec<_>) =
-            peer.half_open.iter().copied().partition(|half| half.association == key);
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let (this, others): (Vec<_>, Vec<_>) = peer
+            .half_open
+            .iter()
+            .copied()
+            .partition(|half| half.association == key);
         if let Some(half) = this.first() {
             peer.confirmed = Some(half.opened);
             peer.half_open.retain(|half| half.association != key);
@@ -54,11 +67,12 @@ impl Control {
             self.drop_half_open(worker, other.association);
         }
         self.overtaken(worker, id);
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         let previous = peer.association.replace(key);
         if let Some(cid) = peer.next_cid.take() {
-            worker.directory.point(cid, Addressee::Association(key));
-            worker.own_cid(key, cid);
+            worker.enter_cid(key, cid);
         }
         peer.answered = None;
         if let Some(previous) = previous {
@@ -69,13 +83,19 @@ impl Control {
 
     /// Sets a fresh association to work: candidates, keepalive, whoever waited for it.
     fn welcome(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         let waiting = std::mem::take(&mut peer.waiting);
         let channels = peer.channels.clone();
         let server = peer.server;
         info!(peer = %id, "connected");
         for connect in waiting {
-            self.events.push_back(Event::Connected { id: connect, association: key, peer: id });
+            self.events.push_back(Event::Connected {
+                id: connect,
+                association: key,
+                peer: id,
+            });
         }
         if let Some(association) = worker.touch(key) {
             for channel in channels {
@@ -99,22 +119,33 @@ impl Control {
         key: AssociationKey,
         event: AssociationEvent,
     ) {
-        let Some(peer) = self.owners.get(&key).copied() else { return };
-        let stream = |stream| StreamKey { association: key, stream };
+        let Some(peer) = self.owners.get(&key).copied() else {
+            return;
+        };
+        let stream = |stream| StreamKey {
+            association: key,
+            stream,
+        };
         match event {
             AssociationEvent::Confirmed => self.confirmed(worker, now, key),
-            AssociationEvent::Opened { stream: id, kind, service } => {
+            AssociationEvent::Opened {
+                stream: id,
+                kind,
+                service,
+            } => {
                 self.opened(worker, now, peer, stream(id), kind, service);
             }
-            AssociationEvent::Readable(id) => match self.internal.get(&stream(id)).copied() {
+            AssociationEvent::Readable(id) => match self.internal(stream(id)) {
                 None => self.events.push_back(Event::Readable(stream(id))),
                 Some(internal) => self.read_internal(worker, now, stream(id), internal),
             },
-            AssociationEvent::Writable(id) => match self.internal.get(&stream(id)).copied() {
+            AssociationEvent::Writable(id) => match self.internal(stream(id)) {
                 None => self.events.push_back(Event::Writable(stream(id))),
-                Some(internal) => self.write_internal(worker, stream(id), internal),
+                Some(internal) => self.write_internal(worker, now, stream(id), internal),
             },
-            AssociationEvent::Stopped { stream: id, code } => self.stopped(worker, stream(id), code),
+            AssociationEvent::Stopped { stream: id, code } => {
+                self.stopped(worker, now, stream(id), code)
+            }
             AssociationEvent::Delivered(id) => {
                 self.events.push_back(Event::Delivered(stream(id)));
             }
@@ -128,7 +159,7 @@ impl Control {
                 self.events.push_back(Event::DatagramsUnblocked(key));
             }
             AssociationEvent::CidWanted => self.issue_cid(worker, key),
-            AssociationEvent::CidRetired(cid) => worker.directory.retire(&cid),
+            AssociationEvent::CidRetired(cid) => worker.retire_cid(key, &cid),
             AssociationEvent::HandshakeWanted => {
                 self.peer(peer).handshake_wanted = true;
                 self.want(worker, now, peer);
@@ -138,14 +169,19 @@ impl Control {
             }
             AssociationEvent::Candidates(list) => self.candidates_of(now, peer, &list),
             AssociationEvent::ProbedFrom(route) => self.probed_from(now, peer, route),
-            AssociationEvent::RouteValidated(route) => self.route_validated(now, peer, route),
-            AssociationEvent::RouteLost(route) => self.route_lost(now, peer, route),
+            AssociationEvent::RouteValidated(route) => self.route_validated(peer, route),
+            AssociationEvent::RouteLost(route) => self.route_lost(worker, now, peer, route),
             AssociationEvent::Selected { route, .. } => self.selected(worker, key, peer, route),
             AssociationEvent::Stalled => self.events.push_back(Event::Stalled(key)),
             AssociationEvent::Recovered => self.events.push_back(Event::Recovered(key)),
             AssociationEvent::Pong { id, rtt, route } => {
                 if let Some(path) = self.path_kind(worker, route) {
-                    self.events.push_back(Event::Pong { id, association: key, rtt, path });
+                    self.events.push_back(Event::Pong {
+                        id,
+                        association: key,
+                        rtt,
+                        path,
+                    });
                 }
             }
             AssociationEvent::Ended(reason) => self.finish(worker, now, key, reason),
@@ -153,8 +189,10 @@ impl Control {
     }
 
     fn issue_cid(&mut self, worker: &mut Worker, key: AssociationKey) {
-        let cid = worker.directory.issue(&mut self.rng, Addressee::Association(key));
-        worker.own_cid(key, cid);
+        let cid = worker
+            .directory
+            .issue(&mut self.rng, Addressee::Association(key));
+        worker.enter_cid(key, cid);
         if let Some(association) = worker.touch(key) {
             association.issue_cid(cid);
         }
@@ -170,11 +208,16 @@ impl Control {
         kind: StreamKind,
         service: ServiceName,
     ) {
-        if service.as_str() == keyway_rendezvous::SERVICE && self.relay.is_some() {
+        if service == super::internal::rendezvous() && self.relay.is_some() {
             return self.client_arrived(worker, now, peer, stream);
         }
         if self.policy.permits(&peer, service.as_str()) {
-            self.events.push_back(Event::Incoming { stream, peer, kind, service });
+            self.events.push_back(Event::Incoming {
+                stream,
+                peer,
+                kind,
+                service,
+            });
             return;
         }
         if let Some(association) = worker.touch(stream.association) {
@@ -183,44 +226,52 @@ impl Control {
         }
     }
 
-    fn stopped(&mut self, worker: &mut Worker, stream: StreamKey, code: u64) {
-        match self.internal.get(&stream).copied() {
+    fn stopped(&mut self, worker: &mut Worker, now: Time, stream: StreamKey, code: u64) {
+        match self.internal(stream) {
             None => self.events.push_back(Event::Stopped { stream, code }),
-            Some(internal) => self.internal_ended(worker, stream, internal),
+            Some(internal) => self.internal_ended(worker, now, stream, internal),
         }
     }
 
     fn selected(&mut self, worker: &Worker, key: AssociationKey, peer: NodeId, route: Route) {
         if let Some(path) = self.path_kind(worker, route) {
-            self.events.push_back(Event::PathSelected { association: key, peer, path });
+            self.events.push_back(Event::PathSelected {
+                association: key,
+                peer,
+                path,
+            });
         }
     }
 
     /// An association is over. What had arrived stays readable for a while.
     fn finish(&mut self, worker: &mut Worker, now: Time, key: AssociationKey, reason: EndReason) {
-        let Some(id) = self.owners.remove(&key) else { return };
-        let internal: Vec<_> = self
-            .internal
-            .range(streams_of(key))
-            .map(|(stream, internal)| (*stream, *internal))
-            .collect();
-        for (stream, internal) in internal {
-            self.internal_ended(worker, stream, internal);
+        let Some(id) = self.owners.remove(&key) else {
+            return;
+        };
+        if let Some((stream, internal)) = self.internal.get(&key).copied() {
+            self.internal_ended(worker, now, stream, internal);
         }
         worker.retire_cids(key);
         if let Some(association) = worker.touch(key) {
             association.end(reason.clone());
         }
-        self.alarms.set(Alarm::Forget(key), Some(now + self.config.linger));
+        self.alarms
+            .set(Alarm::Forget(key), Some(now + self.config.linger));
         info!(peer = %id, ?reason, "association ended");
-        self.events.push_back(Event::Ended { association: key, peer: id, reason });
+        self.events.push_back(Event::Ended {
+            association: key,
+            peer: id,
+            reason,
+        });
         self.detach(worker, now, id, key);
     }
 
     /// Takes an ended association out of its peer's entry; a server is dialled again.
     fn detach(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
         let fresh = self.rng.next_u64();
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
         if peer.association == Some(key) {
             peer.association = None;
             peer.incarnation = fresh;
@@ -230,7 +281,7 @@ impl Control {
         }
         let server = self.peers.get(&id).and_then(|peer| peer.server);
         if let Some(server) = server {
-            self.server_lost(worker, server, key);
+            self.server_lost(worker, now, server, key);
             self.want(worker, now, id);
         }
         self.tidy(worker, id);
@@ -239,8 +290,11 @@ impl Control {
     /// Says goodbye to everybody; nothing is dialled or answered from here on.
     pub(crate) fn close(&mut self, worker: &mut Worker, now: Time, code: u64, reason: &str) {
         self.closing = true;
-        let half_open: Vec<_> =
-            self.peers.values().flat_map(|peer| peer.half_open.iter().map(|half| half.association)).collect();
+        let half_open: Vec<_> = self
+            .peers
+            .values()
+            .flat_map(|peer| peer.half_open.iter().map(|half| half.association))
+            .collect();
         for key in half_open {
             self.drop_half_open(worker, key);
         }
@@ -256,19 +310,20 @@ impl Control {
         }
     }
 
+    /// True when every association has delivered what was written.
+    pub(crate) fn is_drained(&self, worker: &Worker) -> bool {
+        self.owners.keys().all(|key| worker.get(*key).is_none_or(Association::is_drained))
+    }
+
     /// True when every association that was there at [`close`](Self::close) has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.closing && self.owners.is_empty()
     }
 }
 
-/// All keys of one association's streams.
-fn streams_of(association: AssociationKey) -> std::ops::RangeInclusive<StreamKey> {
-    let stream = |stream| StreamKey { association, stream };
-    stream(StreamId::MIN)..=stream(StreamId::MAX)
-}
-
 /// Whether one of the association's paths is validated for this address.
 pub(super) fn is_validated(association: &Association, route: Route) -> bool {
-    association.paths().any(|path| path.validated && path.route == route)
+    association
+        .paths()
+        .any(|path| path.validated && path.route == route)
 }

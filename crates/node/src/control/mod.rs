@@ -6,10 +6,12 @@
 //! | `lifecycle`  | what happens when an association is confirmed, changes its path, or ends |
 //! | `servers`    | the client's side of rendezvous: staying registered, look-ups, relay channels |
 //! | `relay`      | the server's side: records of others, channels between others |
+//! | `internal`   | nothing: it carries octets between those two and their streams |
 //! | `direct`     | candidates, and probing for a direct path |
 
 mod direct;
 mod handshakes;
+mod internal;
 mod lifecycle;
 mod relay;
 mod servers;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use keyway_handshake::{LocalIdentity, TransportParameters};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_nat::LocalCandidates;
+use keyway_rendezvous::{SeenRecords, Wall};
 use keyway_transport::{Channel, Route};
 use keyway_wire::{Cid, Time, Token};
 use rand_chacha::ChaCha20Rng;
@@ -29,7 +32,7 @@ use rand_core::{Rng, SeedableRng};
 use crate::answers::Answers;
 use crate::config::Config;
 use crate::event::{Event, PathKind};
-use crate::io::{Sockets, Wall, WallClock};
+use crate::io::{Sockets, WallClock};
 use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
 use crate::peer::Peer;
 use crate::policy::Policy;
@@ -55,6 +58,8 @@ pub(crate) enum Alarm {
     Punch(NodeId),
     /// Time to renew our record at this server.
     Publish(u32),
+    /// A server owes us an answer.
+    Server(u32),
     /// The server half's own deadline.
     Relay,
 }
@@ -94,8 +99,11 @@ pub(crate) struct Control {
     /// Relay channels that we are an end of.
     channels: BTreeMap<Token, (Channel, NodeId)>,
     lookups: BTreeMap<LookupId, servers::Lookup>,
+    /// The newest records seen: no server can take us back behind them.
+    seen: SeenRecords,
     relay: Option<RelayServer>,
-    internal: BTreeMap<StreamKey, Internal>,
+    /// Streams that the node itself uses, at most one in each association.
+    internal: BTreeMap<AssociationKey, (StreamKey, Internal)>,
     candidates: LocalCandidates,
     pub(crate) sockets: Sockets,
     alarms: Timers<Alarm>,
@@ -126,15 +134,17 @@ impl Control {
     ) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let instance = rng.next_u64();
+        let mut relay_seed = [0; 32];
+        rng.fill_bytes(&mut relay_seed);
         Self {
             id: secret.node_id(),
             identity: LocalIdentity::new(&secret),
-            relay: config.server.then(RelayServer::new),
+            relay: config.server.then(|| RelayServer::new(relay_seed)),
             secret,
             config,
             rng,
             wall: WallClock::new(now, wall),
-            epoch: wall.0,
+            epoch: wall.0.max(1),
             instance,
             counter: 0,
             policy: Policy::default(),
@@ -146,6 +156,7 @@ impl Control {
             servers: Vec::new(),
             channels: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            seen: SeenRecords::default(),
             internal: BTreeMap::new(),
             candidates: LocalCandidates::default(),
             sockets: Sockets::default(),
@@ -169,10 +180,6 @@ impl Control {
         self.peers.get(peer)?.association
     }
 
-    pub(crate) fn owner(&self, association: AssociationKey) -> Option<NodeId> {
-        self.owners.get(&association).copied()
-    }
-
     fn parameters(&self) -> TransportParameters {
         self.config.association.parameters()
     }
@@ -185,12 +192,16 @@ impl Control {
     /// The peer's entry, made if it is not there.
     fn peer(&mut self, id: NodeId) -> &mut Peer {
         let rng = &mut self.rng;
-        self.peers.entry(id).or_insert_with(|| Peer::new(rng.next_u64()))
+        self.peers
+            .entry(id)
+            .or_insert_with(|| Peer::new(rng.next_u64()))
     }
 
     /// Forgets a peer of whom nothing is left.
     fn tidy(&mut self, worker: &mut Worker, id: NodeId) {
-        let Some(peer) = self.peers.get(&id) else { return };
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
         if !peer.is_idle() {
             return;
         }
@@ -223,7 +234,11 @@ impl Control {
             return id;
         }
         if let Some(association) = self.association_of(&peer) {
-            self.events.push_back(Event::Connected { id, association, peer });
+            self.events.push_back(Event::Connected {
+                id,
+                association,
+                peer,
+            });
             return id;
         }
         if hints.is_empty() && self.servers.is_empty() {
@@ -260,15 +275,20 @@ impl Control {
                 }
                 Alarm::Punch(peer) => self.punch(worker, now, peer),
                 Alarm::Publish(server) => self.publish(now, server),
-                Alarm::Relay => self.relay_timeout(now),
+                Alarm::Server(server) => self.server_timeout(worker, now, server),
+                Alarm::Relay => self.relay_timeout(worker, now),
             }
         }
     }
 
     pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
-        let waiting = !self.outbox.is_empty()
-            || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
-        if waiting { Some(now) } else { self.alarms.next() }
+        let waiting =
+            !self.outbox.is_empty() || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
+        if waiting {
+            Some(now)
+        } else {
+            self.alarms.next()
+        }
     }
 
     /// Queues one packet outside any association. A full queue drops it: handshakes repeat themselves.

@@ -14,9 +14,6 @@ use super::{Alarm, Control, Internal, direct_address};
 use crate::keys::{AssociationKey, StreamKey};
 use crate::worker::Worker;
 
-/// Octets that may wait for one client's stream. A client that does not read its answers is closed.
-const OUTGOING_MAX: usize = 256 * 1024;
-
 /// Datagrams of equal length, the last one perhaps shorter, on their way from one client to another.
 #[derive(Debug)]
 pub(crate) struct Forward {
@@ -29,7 +26,8 @@ pub(crate) struct Forward {
 #[derive(Debug)]
 struct Client {
     stream: StreamKey,
-    outgoing: VecDeque<u8>,
+    /// What the stream did not take. The server half holds back the rest meanwhile, within bounds.
+    outgoing: Vec<u8>,
 }
 
 /// The server role of a node.
@@ -42,9 +40,9 @@ pub(crate) struct RelayServer {
 }
 
 impl RelayServer {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self {
-            half: ServerHalf::new(),
+            half: ServerHalf::new(seed),
             clients: BTreeMap::new(),
             forwards: VecDeque::new(),
             forwards_len: 0,
@@ -59,6 +57,22 @@ impl RelayServer {
         let forward = self.forwards.pop_front()?;
         self.forwards_len -= forward.bytes.len();
         Some(forward)
+    }
+
+    /// Writes what waited and then `bytes`; what the stream does not take waits here.
+    fn write(&mut self, worker: &mut Worker, id: ClientId, bytes: &[u8]) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        client.outgoing.extend_from_slice(bytes);
+        if let Some(association) = worker.touch(client.stream.association) {
+            while !client.outgoing.is_empty()
+                && let Ok(written) = association.write(client.stream.stream, &client.outgoing)
+            {
+                client.outgoing.drain(..written);
+            }
+        }
+        self.half.set_blocked(id, !client.outgoing.is_empty());
     }
 
     fn push(&mut self, forward: Forward, max: usize) {
@@ -83,15 +97,23 @@ impl Control {
         peer: NodeId,
         stream: StreamKey,
     ) {
-        let Some(relay) = self.relay.as_mut() else { return };
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
         let client = client_id(stream.association);
-        if let Some(previous) = relay.clients.remove(&client) {
-            self.internal.remove(&previous.stream);
+        if relay.clients.remove(&client).is_some() {
             relay.half.disconnected(now, client);
         }
         relay.half.connected(now, client, peer);
-        relay.clients.insert(client, Client { stream, outgoing: VecDeque::new() });
-        self.internal.insert(stream, Internal::Served);
+        relay.clients.insert(
+            client,
+            Client {
+                stream,
+                outgoing: Vec::new(),
+            },
+        );
+        self.internal
+            .insert(stream.association, (stream, Internal::Served));
         self.flush_clients(worker, now);
     }
 
@@ -103,9 +125,11 @@ impl Control {
         bytes: &[u8],
     ) {
         let wall = self.wall.at(now);
-        let Some(relay) = self.relay.as_mut() else { return };
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
         let client = client_id(stream.association);
-        if let Err(error) = relay.half.handle_bytes(now, wall.0, client, bytes) {
+        if let Err(error) = relay.half.handle_bytes(now, wall, client, bytes) {
             info!(%error, "a client does not keep to the protocol");
             if let Some(association) = worker.touch(stream.association) {
                 association.close(now, codes::PROTOCOL_VIOLATION, "rendezvous");
@@ -116,43 +140,40 @@ impl Control {
 
     /// Carries answers and pushes to the clients' streams.
     fn flush_clients(&mut self, worker: &mut Worker, now: Time) {
-        let mut spoken = Vec::new();
-        if let Some(relay) = self.relay.as_mut() {
-            while let Some(ServerOutput::Send { client, bytes }) = relay.half.poll_output() {
-                let Some(known) = relay.clients.get_mut(&client) else { continue };
-                if known.outgoing.len() + bytes.len() > OUTGOING_MAX {
-                    if let Some(association) = worker.touch(known.stream.association) {
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
+        while let Some(output) = relay.half.poll_output() {
+            match output {
+                ServerOutput::Send { client, bytes } => relay.write(worker, client, &bytes),
+                ServerOutput::Close { client } => {
+                    if let Some(association) = worker.touch(AssociationKey(client.0)) {
                         association.close(now, codes::OVERLOADED, "answers are not read");
                     }
-                    continue;
                 }
-                known.outgoing.extend(bytes);
-                spoken.push(known.stream);
             }
-            self.alarms.set(Alarm::Relay, relay.half.poll_timeout());
         }
-        for stream in spoken {
-            self.write_to_client(worker, stream);
-        }
+        self.alarms.set(Alarm::Relay, relay.half.poll_timeout());
     }
 
-    pub(super) fn write_to_client(&mut self, worker: &mut Worker, stream: StreamKey) {
-        let Some(relay) = self.relay.as_mut() else { return };
-        let Some(client) = relay.clients.get_mut(&client_id(stream.association)) else { return };
-        if client.outgoing.is_empty() {
-            return;
+    /// The client's stream takes octets again.
+    pub(super) fn write_to_client(&mut self, worker: &mut Worker, now: Time, stream: StreamKey) {
+        if let Some(relay) = self.relay.as_mut() {
+            relay.write(worker, client_id(stream.association), &[]);
         }
-        if let Some(association) = worker.touch(stream.association) {
-            let waiting = client.outgoing.make_contiguous();
-            let written = association.write(stream.stream, waiting).unwrap_or(0);
-            client.outgoing.drain(..written);
-        }
+        self.flush_clients(worker, now);
     }
 
     pub(super) fn client_left(&mut self, worker: &mut Worker, now: Time, stream: StreamKey) {
-        let Some(relay) = self.relay.as_mut() else { return };
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
         let client = client_id(stream.association);
-        if relay.clients.get(&client).is_some_and(|known| known.stream == stream) {
+        if relay
+            .clients
+            .get(&client)
+            .is_some_and(|known| known.stream == stream)
+        {
             relay.clients.remove(&client);
             relay.half.disconnected(now, client);
             self.flush_clients(worker, now);
@@ -162,7 +183,7 @@ impl Control {
     pub(super) fn relay_timeout(&mut self, worker: &mut Worker, now: Time) {
         let wall = self.wall.at(now);
         if let Some(relay) = self.relay.as_mut() {
-            relay.half.handle_timeout(now, wall.0);
+            relay.half.handle_timeout(now, wall);
         }
         self.flush_clients(worker, now);
     }
@@ -177,26 +198,53 @@ impl Control {
         packets: &mut [u8],
         stride: usize,
     ) -> usize {
-        let Some(relay) = self.relay.as_mut() else { return 0 };
-        let Some(first) = RelayHeader::parse(packets).ok() else { return 0 };
-        let Some(target) = relay.half.relay().route(&first.token) else { return 0 };
-        let same = |packet: &[u8]| RelayHeader::parse(packet).is_ok_and(|it| it.token == first.token);
-        let len = packets.chunks(stride).take_while(|packet| same(packet)).map(<[u8]>::len).sum();
+        let Some(relay) = self.relay.as_mut() else {
+            return 0;
+        };
+        let Some(first) = RelayHeader::parse(packets).ok() else {
+            return 0;
+        };
+        let Some(target) = relay.half.relay().route(&first.token) else {
+            return 0;
+        };
+        let same =
+            |packet: &[u8]| RelayHeader::parse(packet).is_ok_and(|it| it.token == first.token);
+        let len = packets
+            .chunks(stride)
+            .take_while(|packet| same(packet))
+            .map(<[u8]>::len)
+            .sum();
         let from = AssociationKey(target.from.0);
         let route = Route::Direct { remote: source };
-        if !worker.get(from).is_some_and(|association| is_validated(association, route)) {
+        if !worker
+            .get(from)
+            .is_some_and(|association| is_validated(association, route))
+        {
             // The client's NAT may have rebound: whether it has, only a validated answer can tell.
             if let Some(association) = worker.touch(from) {
                 association.probe(now, route);
             }
             return len;
         }
-        let Some(to) = direct_address(worker, AssociationKey(target.to.0)) else { return len };
+        let Some(to) = direct_address(worker, AssociationKey(target.to.0)) else {
+            return len;
+        };
         let mut bytes = packets[..len].to_vec();
         for packet in bytes.chunks_mut(stride) {
-            RelayHeader { token: target.token }.emit(&mut packet[..RELAY_HEADER_LEN]);
+            RelayHeader {
+                token: target.token,
+            }
+            .emit(&mut packet[..RELAY_HEADER_LEN]);
         }
-        relay.push(Forward { to, bytes, segment_size: stride }, self.config.relay_queue_max);
+        relay.half.forwarded(now, &first.token, len);
+        relay.push(
+            Forward {
+                to,
+                bytes,
+                segment_size: stride,
+            },
+            self.config.relay_queue_max,
+        );
         len
     }
 }

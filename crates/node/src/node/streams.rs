@@ -19,7 +19,10 @@ impl Node {
         service: &ServiceName,
     ) -> Result<StreamKey, OpenError> {
         let known = self.worker.touch(association).ok_or(OpenError::Closed)?;
-        Ok(StreamKey { association, stream: known.open(kind, service)? })
+        Ok(StreamKey {
+            association,
+            stream: known.open(kind, service)?,
+        })
     }
 
     /// Takes as much of `data` as there is room for and returns how much that was.
@@ -27,7 +30,10 @@ impl Node {
     /// # Errors
     /// [`WriteError::Blocked`]: wait for [`Event::Writable`](crate::Event::Writable). The others are final.
     pub fn write(&mut self, stream: StreamKey, data: &[u8]) -> Result<usize, WriteError> {
-        let known = self.worker.touch(stream.association).ok_or(WriteError::Unknown)?;
+        let known = self
+            .worker
+            .touch(stream.association)
+            .ok_or(WriteError::Unknown)?;
         known.write(stream.stream, data)
     }
 
@@ -58,7 +64,10 @@ impl Node {
     /// [`ReadError::Blocked`]: wait for [`Event::Readable`](crate::Event::Readable). [`ReadError::Finished`]: the peer's half
     /// ended in order. The others say that it did not.
     pub fn read(&mut self, stream: StreamKey, out: &mut [u8]) -> Result<usize, ReadError> {
-        let known = self.worker.touch(stream.association).ok_or(ReadError::Unknown)?;
+        let known = self
+            .worker
+            .touch(stream.association)
+            .ok_or(ReadError::Unknown)?;
         known.read(stream.stream, out)
     }
 
@@ -67,18 +76,25 @@ impl Node {
     /// # Errors
     /// [`SendDatagramError::TooLarge`] names the size that fits at the moment; [`SendDatagramError::QueueFull`] passes.
     pub fn send_datagram(&mut self, flow: StreamKey, data: &[u8]) -> Result<(), SendDatagramError> {
-        let known = self.worker.touch(flow.association).ok_or(SendDatagramError::Unknown)?;
+        let known = self
+            .worker
+            .touch(flow.association)
+            .ok_or(SendDatagramError::Unknown)?;
         known.send_datagram(flow.stream, data)
     }
 
     /// The oldest datagram that arrived in this flow.
     pub fn recv_datagram(&mut self, flow: StreamKey) -> Option<Vec<u8>> {
-        self.worker.touch(flow.association)?.recv_datagram(flow.stream)
+        self.worker
+            .touch(flow.association)?
+            .recv_datagram(flow.stream)
     }
 
     /// The largest datagram that the selected path takes, in octets; zero where there is none.
     #[must_use]
     pub fn max_datagram(&self, association: AssociationKey) -> usize {
-        self.worker.get(association).map_or(0, keyway_transport::Association::max_datagram)
+        self.worker
+            .get(association)
+            .map_or(0, keyway_transport::Association::max_datagram)
     }
 }

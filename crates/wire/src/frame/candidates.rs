@@ -84,7 +84,7 @@ pub fn emit_candidates(out: &mut [u8], sequence: u64, candidates: &[Candidate]) 
         .octet(kind::CANDIDATES)
         .varint(sequence)
         .varint(count as u64);
-    for candidate in &candidates[..count] {
+    for candidate in candidates.iter().take(count) {
         writer.octet(candidate.kind.octet());
         address::write(&mut writer, candidate.address);
     }
@@ -106,12 +106,14 @@ impl<'a> CandidateList<'a> {
             Ok(count @ ..=CANDIDATES_MAX) => count,
             _ => return Err(FrameError::TooManyCandidates { count }),
         };
-        let start = reader.rest();
+        let start = reader.clone();
         for _ in 0..count {
             parse_one(reader)?;
         }
-        let encoded = &start[..start.len() - reader.remaining()];
-        Ok(Self { count, encoded })
+        Ok(Self {
+            count,
+            encoded: reader.taken_since(&start),
+        })
     }
 
     /// How many there are.
@@ -232,7 +234,7 @@ mod tests {
         assert_golden(Frame::Candidates(frame), &[0x21, 0x00, 0x00]);
     }
 
-    // L6, L9
+    // L6, L9, R6.4, R6.13
     #[test]
     fn more_candidates_than_allowed_are_refused() {
         for (count, encoded) in [(33, vec![33]), ((1 << 62) - 1, vec![0xff; 8])] {
@@ -246,6 +248,7 @@ mod tests {
         }
     }
 
+    // R6.13
     #[test]
     fn what_is_no_candidate_is_refused() {
         assert_eq!(

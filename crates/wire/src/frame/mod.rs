@@ -2,6 +2,7 @@
 #![expect(clippy::len_without_is_empty, reason = "no frame is empty")]
 
 mod ack;
+mod ack_ranges;
 mod candidates;
 mod close;
 mod data_blocked;
@@ -26,7 +27,8 @@ mod streams_blocked;
 #[cfg(test)]
 mod testing;
 
-pub use ack::{ACK_RANGES_MAX, AckFrame, AckRanges, AckRangesIter, emit_ack};
+pub use ack::{ACK_RANGES_MAX, AckFrame, emit_ack};
+pub use ack_ranges::{AckRanges, AckRangesIter};
 pub use candidates::{
     CANDIDATES_MAX, CandidateIter, CandidateList, CandidatesFrame, emit_candidates,
 };
@@ -50,7 +52,7 @@ pub use stream::StreamFrame;
 pub use stream_data_blocked::StreamDataBlockedFrame;
 pub use streams_blocked::StreamsBlockedFrame;
 
-use crate::codec::Reader;
+use crate::codec::{Reader, Writer};
 
 /// A frame. PADDING is none: [`Frames`] skips it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,10 +137,7 @@ impl<'a> Frame<'a> {
     /// If `out` is shorter than [`Frame::len`].
     pub fn emit(&self, out: &mut [u8]) -> usize {
         match self {
-            Self::Ping => {
-                out[0] = kind::PING;
-                1
-            }
+            Self::Ping => Writer::new(out).octet(kind::PING).finish(),
             Self::Ack(frame) => frame.emit(out),
             Self::Reset(frame) => frame.emit(out),
             Self::Stop(frame) => frame.emit(out),

@@ -81,8 +81,9 @@ impl<'a> StreamFrame<'a> {
     }
 
     fn emit_as(&self, length: Option<usize>, out: &mut [u8]) -> usize {
-        let header = Self::emit_header(self.stream, self.offset, self.fin, length, out);
-        header + Writer::new(&mut out[header..]).bytes(self.data).finish()
+        let mut writer = Writer::new(out);
+        write_header(self.stream, self.offset, self.fin, length, &mut writer);
+        writer.bytes(self.data).finish()
     }
 
     /// Octets that [`StreamFrame::emit_header`] writes.
@@ -108,20 +109,31 @@ impl<'a> StreamFrame<'a> {
         length: Option<usize>,
         out: &mut [u8],
     ) -> usize {
-        let fin = if fin { kind::STREAM_FIN } else { 0 };
         let mut writer = Writer::new(out);
-        match length {
-            Some(length) => writer
-                .octet(kind::STREAM | kind::STREAM_LEN | fin)
-                .varint(stream.value())
-                .varint(offset)
-                .varint(length as u64),
-            None => writer
-                .octet(kind::STREAM | fin)
-                .varint(stream.value())
-                .varint(offset),
-        }
-        .finish()
+        write_header(stream, offset, fin, length, &mut writer);
+        writer.finish()
+    }
+}
+
+fn write_header(
+    stream: StreamId,
+    offset: u64,
+    fin: bool,
+    length: Option<usize>,
+    writer: &mut Writer<'_>,
+) {
+    let fin = if fin { kind::STREAM_FIN } else { 0 };
+    let with_length = if length.is_some() {
+        kind::STREAM_LEN
+    } else {
+        0
+    };
+    writer
+        .octet(kind::STREAM | with_length | fin)
+        .varint(stream.value())
+        .varint(offset);
+    if let Some(length) = length {
+        writer.varint(length as u64);
     }
 }
 
@@ -181,7 +193,7 @@ mod tests {
         }
     }
 
-    // L6; RFC 9000, 19.8: "the largest offset delivered on a stream ... cannot exceed 2^62-1".
+    // L6, R6.9; RFC 9000, 19.8: "the largest offset delivered on a stream ... cannot exceed 2^62-1".
     #[test]
     fn data_that_end_above_the_largest_offset_are_refused() {
         assert_round_trip(Frame::Stream(frame(LAST, true, b"")));

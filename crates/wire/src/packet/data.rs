@@ -1,4 +1,4 @@
-use super::{PacketError, check_len};
+use super::PacketError;
 use crate::cid::Cid;
 use crate::codec::{Reader, Truncated, Writer};
 use crate::slot::Slot;
@@ -13,6 +13,9 @@ pub const TAG_LEN: usize = 16;
 /// The largest packet number. An ACK names packet numbers in variable-length integers, which end there (RFC 9000, 12.3,
 /// has the same limit).
 pub const PACKET_NUMBER_MAX: u64 = VarInt::MAX.value();
+
+/// Octets of a data packet that holds no frame.
+const LEN_MIN: usize = DATA_HEADER_LEN + TAG_LEN;
 
 /// First octet of a data packet with slot 0 and phase 0.
 const DATA: u8 = 8;
@@ -44,30 +47,27 @@ impl DataHeader {
     ///
     /// [`PacketError`] for another packet, one that has no room for a tag, or a number above [`PACKET_NUMBER_MAX`].
     pub fn parse(packet: &[u8]) -> Result<Self, PacketError> {
-        const LEN_MIN: usize = DATA_HEADER_LEN + TAG_LEN;
-        check_len(packet, LEN_MIN, usize::MAX)?;
-        Self::read(&mut Reader::new(packet)).map_err(|Truncated { .. }| PacketError::Truncated {
+        let truncated = |Truncated { .. }| PacketError::Truncated {
             minimum: LEN_MIN,
             actual: packet.len(),
-        })?
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Result<Self, PacketError>, Truncated> {
-        let first = reader.octet()?;
-        let cid = Cid::new(*reader.array()?);
-        let number = u64::from_be_bytes(*reader.array()?);
+        };
+        let mut reader = Reader::new(packet);
+        let first = reader.octet().map_err(truncated)?;
+        let cid = Cid::new(*reader.array().map_err(truncated)?);
+        let number = u64::from_be_bytes(*reader.array().map_err(truncated)?);
+        reader.bytes(TAG_LEN).map_err(truncated)?;
         if first & !0b111 != DATA {
-            return Ok(Err(PacketError::Foreign { first }));
+            return Err(PacketError::Foreign { first });
         }
         if number > PACKET_NUMBER_MAX {
-            return Ok(Err(PacketError::NumberTooLarge { number }));
+            return Err(PacketError::NumberTooLarge { number });
         }
-        Ok(Ok(Self {
+        Ok(Self {
             slot: Slot::from_low_bits(first >> 1),
             phase: first & 1 != 0,
             cid,
             number,
-        }))
+        })
     }
 
     /// Writes the header and returns its length, [`DATA_HEADER_LEN`]. A number above [`PACKET_NUMBER_MAX`] makes a packet
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(out[16], 0xa5);
     }
 
-    // P4
+    // P4, R5.4
     #[test]
     fn every_length_without_room_for_a_tag_is_refused() {
         for length in 1..GOLDEN.len() {
@@ -130,7 +130,7 @@ mod tests {
         assert!(DataHeader::parse(&[]).is_err());
     }
 
-    // L6
+    // L6, R5.4
     #[test]
     fn numbers_that_no_ack_could_name_are_refused() {
         for number in [1 << 62, 1 << 63, u64::MAX] {

@@ -52,19 +52,17 @@ impl<'a> Init<'a> {
     pub fn parse(packet: &'a [u8]) -> Result<Self, PacketError> {
         check_handshake_start(packet, INIT)?;
         check_len(packet, INIT_LEN, INIT_LEN)?;
-        let mut reader = Reader::new(&packet[HANDSHAKE_START_LEN..]);
-        Self::read(&mut reader).map_err(|Truncated { .. }| PacketError::Truncated {
+        let truncated = |Truncated { .. }| PacketError::Truncated {
             minimum: INIT_LEN,
             actual: packet.len(),
-        })
-    }
-
-    fn read(reader: &mut Reader<'a>) -> Result<Self, Truncated> {
+        };
+        let mut reader = Reader::new(packet);
+        reader.bytes(HANDSHAKE_START_LEN).map_err(truncated)?;
         Ok(Self {
-            sender: Cid::new(*reader.array()?),
-            noise: reader.bytes(Self::NOISE_LEN)?,
-            mac1: reader.array()?,
-            mac2: reader.array()?,
+            sender: Cid::new(*reader.array().map_err(truncated)?),
+            noise: reader.bytes(Self::NOISE_LEN).map_err(truncated)?,
+            mac1: reader.array().map_err(truncated)?,
+            mac2: reader.array().map_err(truncated)?,
         })
     }
 
@@ -75,12 +73,13 @@ impl<'a> Init<'a> {
     /// If `out` is shorter than that, or `noise` is not of [`Init::NOISE_LEN`] octets.
     pub fn emit(&self, out: &mut [u8]) -> usize {
         assert_eq!(self.noise.len(), Self::NOISE_LEN, "an INIT has one length");
-        Self::emit_header(self.sender, out);
-        Writer::new(&mut out[Self::NOISE.start..])
+        let mut writer = Writer::new(out);
+        write_header(self.sender, &mut writer);
+        writer
             .bytes(self.noise)
             .bytes(self.mac1)
-            .bytes(self.mac2);
-        INIT_LEN
+            .bytes(self.mac2)
+            .finish()
     }
 
     /// Writes what comes before the Noise message and returns its length, so that the message can be written in place at
@@ -90,11 +89,16 @@ impl<'a> Init<'a> {
     ///
     /// If `out` is shorter than that.
     pub fn emit_header(sender: Cid, out: &mut [u8]) -> usize {
-        Writer::new(out)
-            .bytes(&[HANDSHAKE, INIT, VERSION])
-            .bytes(sender.as_bytes())
-            .finish()
+        let mut writer = Writer::new(out);
+        write_header(sender, &mut writer);
+        writer.finish()
     }
+}
+
+fn write_header(sender: Cid, writer: &mut Writer<'_>) {
+    writer
+        .bytes(&[HANDSHAKE, INIT, VERSION])
+        .bytes(sender.as_bytes());
 }
 
 #[cfg(test)]
@@ -139,7 +143,7 @@ mod tests {
         assert_eq!(out[10], 0xa5);
     }
 
-    // P4
+    // P4, R5.3
     #[test]
     fn every_other_length_is_refused() {
         let packet = golden();

@@ -1,9 +1,14 @@
-use super::{PacketError, RELAY, check_len};
+use std::ops::Range;
+
+use super::{PacketError, RELAY};
 use crate::codec::{Reader, Truncated, Writer};
 use crate::token::Token;
 
 /// Octets before the packet inside.
 pub const RELAY_HEADER_LEN: usize = 9;
+
+/// Octets of the shortest relayed packet.
+const LEN_MIN: usize = RELAY_HEADER_LEN + 1;
 
 /// Header of a relayed packet (proto/PROTOCOL.md, section 5).
 ///
@@ -20,7 +25,7 @@ pub struct RelayHeader {
 
 impl RelayHeader {
     /// Where the token lies in the packet, for a relay that replaces it in place.
-    pub const TOKEN: std::ops::Range<usize> = 1..RELAY_HEADER_LEN;
+    pub const TOKEN: Range<usize> = 1..RELAY_HEADER_LEN;
 
     /// Reads the header of a relayed packet, which is the whole packet but the one inside.
     ///
@@ -28,23 +33,19 @@ impl RelayHeader {
     ///
     /// [`PacketError`] for another packet, and where nothing, or a relayed packet, is inside.
     pub fn parse(packet: &[u8]) -> Result<Self, PacketError> {
-        const LEN_MIN: usize = RELAY_HEADER_LEN + 1;
-        check_len(packet, LEN_MIN, usize::MAX)?;
-        Self::read(&mut Reader::new(packet)).map_err(|Truncated { .. }| PacketError::Truncated {
+        let truncated = |Truncated { .. }| PacketError::Truncated {
             minimum: LEN_MIN,
             actual: packet.len(),
-        })?
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Result<Self, PacketError>, Truncated> {
-        let first = reader.octet()?;
-        let token = Token::new(*reader.array()?);
-        let inner = reader.octet()?;
-        Ok(match (first, inner) {
+        };
+        let mut reader = Reader::new(packet);
+        let first = reader.octet().map_err(truncated)?;
+        let token = Token::new(*reader.array().map_err(truncated)?);
+        let inner = reader.octet().map_err(truncated)?;
+        match (first, inner) {
             (RELAY, RELAY) => Err(PacketError::NestedRelay),
             (RELAY, _) => Ok(Self { token }),
             _ => Err(PacketError::Foreign { first }),
-        })
+        }
     }
 
     /// Writes the header and returns its length, [`RELAY_HEADER_LEN`].
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!(out[RelayHeader::TOKEN], *expected.token.as_bytes());
     }
 
-    // P4
+    // P4, R5.6
     #[test]
     fn every_length_with_nothing_inside_is_refused() {
         for length in 1..GOLDEN.len() {
@@ -95,6 +96,7 @@ mod tests {
         assert!(RelayHeader::parse(&[]).is_err());
     }
 
+    // R5.6
     #[test]
     fn nothing_is_relayed_twice() {
         let mut packet = GOLDEN;

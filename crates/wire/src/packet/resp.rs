@@ -49,23 +49,20 @@ impl<'a> Resp<'a> {
     pub fn parse(packet: &'a [u8]) -> Result<Self, PacketError> {
         check_handshake_start(packet, RESP)?;
         check_len(packet, RESP_LEN_MIN, RESP_LEN_MAX)?;
-        let mut reader = Reader::new(&packet[HANDSHAKE_START_LEN..]);
-        Self::read(&mut reader).map_err(|Truncated { .. }| PacketError::Truncated {
+        let truncated = |Truncated { .. }| PacketError::Truncated {
             minimum: RESP_LEN_MIN,
             actual: packet.len(),
-        })
-    }
-
-    fn read(reader: &mut Reader<'a>) -> Result<Self, Truncated> {
-        let sender = Cid::new(*reader.array()?);
-        let receiver = Cid::new(*reader.array()?);
-        let noise = reader.bytes(reader.remaining().saturating_sub(2 * MAC_LEN))?;
+        };
+        let mut reader = Reader::new(packet);
+        reader.bytes(HANDSHAKE_START_LEN).map_err(truncated)?;
         Ok(Self {
-            sender,
-            receiver,
-            noise,
-            mac1: reader.array()?,
-            mac2: reader.array()?,
+            sender: Cid::new(*reader.array().map_err(truncated)?),
+            receiver: Cid::new(*reader.array().map_err(truncated)?),
+            noise: reader
+                .bytes(reader.remaining().saturating_sub(2 * MAC_LEN))
+                .map_err(truncated)?,
+            mac1: reader.array().map_err(truncated)?,
+            mac2: reader.array().map_err(truncated)?,
         })
     }
 
@@ -82,13 +79,13 @@ impl<'a> Resp<'a> {
     ///
     /// If `out` is shorter than [`Resp::len`].
     pub fn emit(&self, out: &mut [u8]) -> usize {
-        let start = Self::emit_header(self.sender, self.receiver, out);
-        start
-            + Writer::new(&mut out[start..])
-                .bytes(self.noise)
-                .bytes(self.mac1)
-                .bytes(self.mac2)
-                .finish()
+        let mut writer = Writer::new(out);
+        write_header(self.sender, self.receiver, &mut writer);
+        writer
+            .bytes(self.noise)
+            .bytes(self.mac1)
+            .bytes(self.mac2)
+            .finish()
     }
 
     /// Writes what comes before the Noise message and returns its length, so that the message can be written in place at
@@ -99,12 +96,16 @@ impl<'a> Resp<'a> {
     /// If `out` is shorter than that.
     pub fn emit_header(sender: Cid, receiver: Cid, out: &mut [u8]) -> usize {
         let mut writer = Writer::new(out);
-        writer
-            .bytes(&[HANDSHAKE, RESP, VERSION])
-            .bytes(sender.as_bytes())
-            .bytes(receiver.as_bytes())
-            .finish()
+        write_header(sender, receiver, &mut writer);
+        writer.finish()
     }
+}
+
+fn write_header(sender: Cid, receiver: Cid, writer: &mut Writer<'_>) {
+    writer
+        .bytes(&[HANDSHAKE, RESP, VERSION])
+        .bytes(sender.as_bytes())
+        .bytes(receiver.as_bytes());
 }
 
 #[cfg(test)]
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(out[97], 0xa5);
     }
 
-    // P4
+    // P4, R5.3
     #[test]
     fn every_shorter_length_is_refused() {
         let packet = golden();
@@ -157,7 +158,7 @@ mod tests {
         }
     }
 
-    // F4
+    // F4, R4.17, R5.3
     #[test]
     fn a_response_larger_than_what_asked_for_it_is_refused() {
         let mut packet = golden();

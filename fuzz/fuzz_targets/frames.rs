@@ -1,0 +1,4 @@
+//! See `keyway_fuzz::frames`.
+#![no_main]
+
+keyway_fuzz::main!(frames);

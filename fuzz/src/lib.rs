@@ -1,0 +1,30 @@
+//! Fuzz targets for everything that reads what strangers send.
+//!
+//! A target is a plain function of octets that panics where a promise is broken. libFuzzer calls it from
+//! `fuzz_targets/`, with nightly (`cargo xtask fuzz`); `tests/corpus.rs` calls it with every committed input, on stable.
+//!
+//! To add one: write its function in a file of its own, name it in [`TARGETS`], and give it a `[[bin]]` and a start in
+//! `fuzz_targets/` like those that are there. The tests say what is missing.
+#![forbid(unsafe_code)]
+
+mod frames;
+mod packet;
+
+pub use frames::frames;
+#[doc(hidden)]
+pub use libfuzzer_sys;
+pub use packet::packet;
+
+/// What a target does with its input.
+pub type Target = fn(&[u8]);
+
+/// All targets, by name.
+pub const TARGETS: &[(&str, Target)] = &[("frames", frames), ("packet", packet)];
+
+/// Makes a program out of one target.
+#[macro_export]
+macro_rules! main {
+    ($target:ident) => {
+        $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::$target(data));
+    };
+}
