@@ -209,15 +209,24 @@ impl Node {
     ///
     /// # Errors
     /// [`CloseError::Undelivered`] when a peer did not acknowledge in [time](NodeBuilder::linger). The node is closed then, too.
+    /// Closing it again is no error.
     ///
     /// # Cancel safety
     /// Safe: a call that was dropped leaves the node closing in the background.
     pub async fn close(&self) -> Result<(), CloseError> {
         let (reply, answer) = oneshot::channel();
-        self.shared().send(Command::Close { reply })?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(self.shared().why_ended().into()))
+        let closed = match self.shared().send(Command::Close { reply }) {
+            Ok(()) => answer
+                .await
+                .unwrap_or_else(|_| Err(self.shared().why_ended().into())),
+            Err(lost) => Err(lost.into()),
+        };
+        // Whoever comes second finds everything done.
+        if self.shared().is_closed() && closed == Err(Lost::NodeClosed.into()) {
+            Ok(())
+        } else {
+            closed
+        }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -41,8 +41,10 @@ pub(crate) struct Shared {
     /// The services that somebody listens on.
     pub(crate) services: Mutex<BTreeSet<ServiceName>>,
     pub(crate) servers: watch::Receiver<ServerCounts>,
-    /// The driver panicked, rather than ended.
+    /// The driver panicked.
     failed: AtomicBool,
+    /// The driver came to its end in order, rather than with its runtime.
+    closed: AtomicBool,
     tickets: AtomicU64,
     /// How often the driver has run: what shows that an idle node sleeps.
     rounds: AtomicU64,
@@ -63,6 +65,7 @@ impl Shared {
             services: Mutex::default(),
             servers,
             failed: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             tickets: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
         })
@@ -84,6 +87,15 @@ impl Shared {
     /// To be called before the inbox ends, so that everybody who notices the end finds its reason.
     pub(crate) fn set_failed(&self) {
         self.failed.store(true, Ordering::Release);
+    }
+
+    /// The same.
+    pub(crate) fn set_closed(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Why there is no driver any more.

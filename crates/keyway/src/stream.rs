@@ -98,7 +98,8 @@ impl Stream {
     /// How long the stream waits while the peer acknowledges nothing of what was sent; then it ends with
     /// [`Lost::TimedOut`](crate::Lost::TimedOut), in both directions. Until then a peer may be asleep, offline, or on its way to another network.
     ///
-    /// Without a word it is what the [builder](crate::NodeBuilder::patience) says.
+    /// Without a word it is what the [builder](crate::NodeBuilder::patience) says. Less than 5 s counts as 5 s: before that, a stall is not
+    /// told from loss.
     pub fn set_patience(&self, patience: Duration) {
         self.send.end.0.set_patience(patience);
     }

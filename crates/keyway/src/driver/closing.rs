@@ -115,6 +115,7 @@ impl Driver {
                     };
                     return;
                 }
+                self.shared.set_closed();
                 for reply in waiting {
                     // Whoever has stopped waiting does not mind.
                     let _ = reply.send(outcome.clone());
