@@ -1,0 +1,474 @@
+//! How routes become paths, move, and are given up.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use keyway_handshake::{Role, Session};
+use keyway_wire::{CidSequence, Slot, Time};
+
+use super::Association;
+use super::allowance::Allowance;
+use super::path::{Health, Path, PathId};
+use super::validation::{Answered, ChallengeData, Purpose};
+use crate::{AssociationEvent, Route};
+
+/// Challenges that are answered for one batch of packets; a flood of them costs no more than that (CVE-2023-49295).
+const RESPONSES_MAX: usize = 4;
+
+/// Routes that an answer to a handshake went to: its INIT came over the hints, the relay, and what was known.
+const ANSWERED_MAX: usize = 8;
+
+/// A route that is given up is tried again this soon when a packet comes from there all the same.
+const HURRY: Duration = Duration::from_millis(100);
+
+/// A PATH_CHALLENGE that is to be answered where it came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Response {
+    pub(super) route: Route,
+    pub(super) local: Option<IpAddr>,
+    pub(super) data: ChallengeData,
+    /// Octets of the packet that it came in: the answer is not larger.
+    pub(super) size: usize,
+}
+
+/// The challenges that wait for their answer.
+#[derive(Debug, Default)]
+pub(super) struct Responses {
+    waiting: Vec<Response>,
+}
+
+impl Responses {
+    /// One more; dropped if too many wait, since its sender tries again.
+    pub(super) fn push(&mut self, response: Response) {
+        if self.waiting.len() < RESPONSES_MAX {
+            self.waiting.push(response);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Response> {
+        self.waiting.pop()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+/// Where a packet came from, and where the packets of its number space came from before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighting {
+    pub(super) now: Time,
+    pub(super) route: Route,
+    pub(super) local: Option<IpAddr>,
+    pub(super) size: usize,
+    pub(super) space: CidSequence,
+    /// The route of the highest number before.
+    pub(super) before: Option<Route>,
+    /// Its number is the highest of its space.
+    pub(super) newest: bool,
+    /// It carries nothing but what probes carry (RFC 9000, 9.1).
+    pub(super) probing: bool,
+}
+
+impl Association {
+    pub(super) fn on_session(
+        &mut self,
+        now: Time,
+        session: Session,
+        generation: u64,
+        local_slot: Slot,
+        remote_slot: Slot,
+        routes: &[Route],
+    ) {
+        let was_asleep = !self.sessions.can_seal();
+        let role = session.role();
+        self.sessions
+            .install(now, session, generation, local_slot, remote_slot);
+        let routes = routes.get(..ANSWERED_MAX).unwrap_or(routes);
+        match role {
+            Role::Initiator => {
+                self.answered.clear();
+                if was_asleep {
+                    self.doubt_paths(now, routes);
+                }
+                for route in routes {
+                    self.on_route_works(now, *route, None, None);
+                }
+                self.confirm();
+                // The responder seals nothing before it has opened something.
+                if let Some(path) = self.paths.selected_mut() {
+                    path.ping = true;
+                }
+            }
+            Role::Responder => self.answered = routes.to_vec(),
+        }
+        self.activity.on_handshake();
+    }
+
+    /// The first packet under a session that this side answered has come from `route`. The peer can have made it only with
+    /// the RESP that went to the routes in `answered`.
+    pub(super) fn on_session_confirmed(
+        &mut self,
+        now: Time,
+        route: Route,
+        local: Option<IpAddr>,
+        was_asleep: bool,
+    ) {
+        let answered = std::mem::take(&mut self.answered);
+        if was_asleep {
+            self.doubt_paths(now, &[route]);
+        }
+        self.activity.on_handshake();
+        self.confirm();
+        if answered == [route] {
+            return self.on_route_works(now, route, local, None);
+        }
+        if !self.paths.any_live() {
+            self.on_first_route(now, route, local);
+        }
+        for other in answered {
+            self.on_route_added(now, other);
+        }
+    }
+
+    /// There is no other path: this one is used until it is validated, within the limit for such addresses.
+    fn on_first_route(&mut self, now: Time, route: Route, local: Option<IpAddr>) {
+        let id = match self.paths.by_route(&route) {
+            Some(path) => path.id,
+            None => self.add_path(now, route, Health::Provisional, None),
+        };
+        if let Some(path) = self.paths.get_mut(id) {
+            path.health = Health::Provisional;
+        }
+        self.validations
+            .start(now, route, local, Purpose::Path(id), Allowance::UNLIMITED);
+        self.reselect();
+    }
+
+    pub(super) fn on_route_added(&mut self, now: Time, route: Route) {
+        match self
+            .paths
+            .by_route(&route)
+            .map(|path| (path.id, path.health))
+        {
+            Some((_, Health::Live | Health::Provisional)) => {}
+            Some((id, Health::Dead)) => {
+                self.validations
+                    .start(now, route, None, Purpose::Path(id), Allowance::UNLIMITED);
+            }
+            None => {
+                self.validations
+                    .start(now, route, None, Purpose::Candidate, Allowance::UNLIMITED)
+            }
+        }
+    }
+
+    pub(super) fn on_probe(&mut self, now: Time, route: Route) {
+        match self.paths.by_route(&route).map(|path| path.health) {
+            Some(Health::Live) => {}
+            Some(Health::Dead | Health::Provisional) => self.hurry(&route, now),
+            None if self.validations.contains(&route) => self.hurry(&route, now),
+            None => self
+                .validations
+                .start(now, route, None, Purpose::Probe, Allowance::UNLIMITED),
+        }
+    }
+
+    pub(super) fn on_route_removed(&mut self, now: Time, route: Route) {
+        self.validations.remove(&route);
+        if let Some(id) = self.paths.by_route(&route).map(|path| path.id) {
+            self.remove_path(now, id);
+        }
+    }
+
+    /// Packets go through both ways on `route`.
+    fn on_route_works(
+        &mut self,
+        now: Time,
+        route: Route,
+        local: Option<IpAddr>,
+        rtt: Option<Duration>,
+    ) {
+        self.validations.remove(&route);
+        let id = match self.paths.by_route(&route) {
+            Some(path) => path.id,
+            None => self.add_path(now, route, Health::Dead, rtt),
+        };
+        if let Some(path) = self.paths.get_mut(id) {
+            path.local = local.or(path.local);
+            if path.health != Health::Live {
+                path.health = Health::Live;
+                self.events.push(AssociationEvent::RouteValidated(route));
+            }
+            path.allowance.lift();
+            if let Route::Direct { remote } = route {
+                path.observation.set(remote, &mut self.observations);
+            }
+        }
+        self.reselect();
+    }
+
+    /// A challenge was answered.
+    pub(super) fn on_answered(&mut self, now: Time, answered: Answered) {
+        let Answered {
+            route,
+            local,
+            purpose,
+            rtt,
+        } = answered;
+        match purpose {
+            Purpose::Probe | Purpose::Candidate | Purpose::Path(_) => {
+                self.on_route_works(now, route, local, Some(rtt));
+            }
+            Purpose::Rebinding { path, space } => {
+                // Whoever copies packets from an address of its own is overtaken by the peer's next packet.
+                let current = self
+                    .issued
+                    .by_sequence(space)
+                    .and_then(|issued| issued.space.as_ref());
+                if current.is_some_and(|space| space.route() == route) {
+                    self.move_path(now, path, route, local);
+                }
+            }
+        }
+    }
+
+    /// The peer's address on a path has changed, and it answers at the new one. The path keeps its ids and packet numbers;
+    /// what was on its way to the old address is lost, and nothing is known about the way to the new one
+    /// (RFC 9000, 9.4).
+    fn move_path(&mut self, now: Time, id: PathId, route: Route, local: Option<IpAddr>) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        let previous = path.route;
+        path.route = route;
+        path.local = local.or(path.local);
+        path.recovery.abandon(now, &mut self.outcome);
+        self.settle(now, route);
+        self.validations.remove(&previous);
+        if let Some(path) = self.paths.get_mut(id) {
+            // So that it is announced as working.
+            path.health = Health::Dead;
+        }
+        if self.paths.is_selected(id) {
+            self.events.push(AssociationEvent::Selected {
+                route,
+                previous: Some(previous),
+            });
+        }
+        self.on_route_works(now, route, local, None);
+    }
+
+    /// An authentic packet came; decides whether its route says something new.
+    pub(super) fn on_sighting(&mut self, seen: &Sighting) {
+        if let Some(health) = self.paths.by_route(&seen.route).map(|path| path.health) {
+            if health == Health::Dead {
+                self.hurry(&seen.route, seen.now + HURRY);
+            }
+            return;
+        }
+        self.events.push(AssociationEvent::ProbedFrom(seen.route));
+        if seen.newest && !seen.probing {
+            self.on_possible_rebinding(seen);
+        }
+        if let Some(validation) = self.validations.by_route(&seen.route) {
+            validation.allowance.on_received(seen.size);
+        }
+    }
+
+    /// Packets of an id that the peer uses for one direct path come from another address: its NAT forgot the mapping, it
+    /// moved, or somebody copies its packets. Whoever answers a challenge there is the peer; the old address is asked as
+    /// well (RFC 9000, 9.3.3).
+    fn on_possible_rebinding(&mut self, seen: &Sighting) {
+        let Some(before) = seen
+            .before
+            .filter(|before| before.is_direct() && seen.route.is_direct())
+        else {
+            return;
+        };
+        let moving = match self
+            .validations
+            .by_route(&before)
+            .map(|validation| validation.purpose)
+        {
+            Some(Purpose::Rebinding { path, .. }) => Some(path),
+            Some(Purpose::Probe | Purpose::Candidate | Purpose::Path(_)) | None => None,
+        };
+        let known = self.paths.by_route(&before).map(|path| path.id);
+        let Some(path) = known.or(moving) else { return };
+        let purpose = Purpose::Rebinding {
+            path,
+            space: seen.space,
+        };
+        if self
+            .validations
+            .by_route(&seen.route)
+            .is_some_and(|validation| validation.purpose == purpose)
+        {
+            return;
+        }
+        self.validations.start(
+            seen.now,
+            seen.route,
+            seen.local,
+            purpose,
+            Allowance::NOTHING,
+        );
+        if known.is_some() {
+            self.validations.start(
+                seen.now,
+                before,
+                None,
+                Purpose::Path(path),
+                Allowance::UNLIMITED,
+            );
+        }
+    }
+
+    /// A route did not answer its challenges.
+    pub(super) fn on_validation_failed(&mut self, now: Time, route: Route, purpose: Purpose) {
+        match purpose {
+            Purpose::Probe | Purpose::Rebinding { .. } => {}
+            Purpose::Candidate => self.events.push(AssociationEvent::RouteLost(route)),
+            Purpose::Path(id) => {
+                // A path that works otherwise does not fall for want of an answer.
+                if self
+                    .paths
+                    .get(id)
+                    .is_some_and(|path| path.health != Health::Live)
+                {
+                    self.remove_path(now, id);
+                }
+            }
+        }
+    }
+
+    /// A path stopped answering: what it carried goes out elsewhere, and it is tried again now and then.
+    pub(super) fn kill_path(&mut self, now: Time, id: PathId) {
+        let Some(path) = self.paths.get_mut(id) else {
+            return;
+        };
+        let (route, local) = (path.route, path.local);
+        path.health = Health::Dead;
+        path.ping = false;
+        path.recovery.abandon(now, &mut self.outcome);
+        self.settle(now, route);
+        self.events.push(AssociationEvent::RouteLost(route));
+        self.validations
+            .start(now, route, local, Purpose::Path(id), Allowance::UNLIMITED);
+        self.reselect();
+        if !self.paths.any_live() {
+            self.validations.restart(now);
+        }
+    }
+
+    /// Gives a number to every path that waits for one, and decides which carries data.
+    pub(super) fn reselect(&mut self) {
+        self.assign_cids();
+        if let Some(selection) = self.paths.select() {
+            let (route, previous) = (selection.route, selection.previous);
+            self.events
+                .push(AssociationEvent::Selected { route, previous });
+        }
+    }
+
+    /// Paths whose id the peer wants back get another.
+    pub(super) fn renew_cids(&mut self, now: Time) {
+        let unwanted = |path: &&Path| {
+            path.cid
+                .is_some_and(|cid| self.cids.is_unwanted(cid.sequence))
+        };
+        let Some(id) = self.paths.iter().find(unwanted).map(|path| path.id) else {
+            return self.reselect();
+        };
+        if let Some(path) = self.paths.get_mut(id)
+            && let Some(cid) = path.cid.take()
+        {
+            let route = path.route;
+            path.recovery.abandon(now, &mut self.outcome);
+            self.settle(now, route);
+            self.retire(now, cid.sequence);
+        }
+        self.renew_cids(now);
+    }
+
+    /// Asks the node for ids that the peer may need.
+    pub(super) fn ask_for_cids(&mut self) {
+        for _ in 0..self.issued.take_wanted() {
+            self.events.push(AssociationEvent::CidWanted);
+        }
+    }
+
+    fn confirm(&mut self) {
+        if !std::mem::replace(&mut self.confirmed, true) {
+            self.events.push(AssociationEvent::Confirmed);
+        }
+        self.ask_for_cids();
+    }
+
+    /// What was known about the paths is old: all but `fresh` have to answer again before they are used.
+    fn doubt_paths(&mut self, now: Time, fresh: &[Route]) {
+        let doubtful = |path: &&Path| path.health == Health::Live && !fresh.contains(&path.route);
+        let doubtful: Vec<_> = self
+            .paths
+            .iter()
+            .filter(doubtful)
+            .map(|path| path.id)
+            .collect();
+        doubtful.into_iter().for_each(|id| self.kill_path(now, id));
+        self.validations.restart(now);
+    }
+
+    fn add_path(
+        &mut self,
+        now: Time,
+        route: Route,
+        health: Health,
+        rtt: Option<Duration>,
+    ) -> PathId {
+        let (id, evicted) = self.paths.add(now, route, health, rtt);
+        if let Some(path) = evicted {
+            self.bury(now, path);
+        }
+        id
+    }
+
+    fn remove_path(&mut self, now: Time, id: PathId) {
+        if let Some(path) = self.paths.remove(id) {
+            self.bury(now, path);
+            self.reselect();
+        }
+    }
+
+    fn bury(&mut self, now: Time, mut path: Path) {
+        path.recovery.abandon(now, &mut self.outcome);
+        self.settle(now, path.route);
+        self.validations.remove_path(path.id);
+        if let Some(cid) = path.cid {
+            self.retire(now, cid.sequence);
+        }
+    }
+
+    fn retire(&mut self, now: Time, sequence: CidSequence) {
+        if let Err(violation) = self.cids.retire(sequence) {
+            self.violate(now, violation);
+        }
+    }
+
+    fn assign_cids(&mut self) {
+        let cids = &mut self.cids;
+        for path in self
+            .paths
+            .iter_mut()
+            .filter(|path| path.cid.is_none() && path.health != Health::Dead)
+        {
+            path.cid = cids.take();
+        }
+    }
+
+    fn hurry(&mut self, route: &Route, latest: Time) {
+        if let Some(validation) = self.validations.by_route(route) {
+            validation.hurry(latest);
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Packets to send: what is due, in which order, and how it is put into batches.
+
+use std::net::IpAddr;
+
+use keyway_wire::{CloseFrame, Frame, PathChallengeFrame, PathResponseFrame, Time};
+use rand_core::Rng;
+use smallvec::SmallVec;
+
+use super::Association;
+use super::assembly::{Draft, ROOM_MIN};
+use super::close::Phase;
+use super::ends::ANSWER;
+use super::packet::PacketWriter;
+use super::path::{Path, PathId};
+use super::validation::{Purpose, Validation};
+use crate::mtu::BASE;
+use crate::{Batch, Route, Transmit};
+
+/// Octets of a challenge and of its answer, with everything: what every path has to carry (RFC 9000, 8.2.1).
+const FULL_SIZE: usize = BASE as usize;
+
+/// Octets that a challenge takes when it may not be of full size: headers, the frame, the tag.
+const CHALLENGE_MIN: usize = 64;
+
+/// Something that may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// CLOSE, or the answer to one.
+    Close,
+    /// The answer to a challenge.
+    Respond,
+    /// A challenge to the validation of that index.
+    Challenge(usize),
+    /// Whatever waits, with the acknowledgements.
+    Data(PathId),
+    /// A packet that asks for an acknowledgement, whatever the congestion window says.
+    Ping(PathId),
+    /// Acknowledgements alone.
+    Ack(PathId),
+}
+
+impl Association {
+    /// Fills `batch` with packets for one route. To be called until it returns `None`; then the next time something can be
+    /// sent is [`poll_timeout`](Self::poll_timeout).
+    pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+        batch.clear();
+        self.sessions.sealing(now)?;
+        self.update_packet_room();
+        let mut due = SmallVec::<[Task; 8]>::new();
+        self.tasks(&mut |when, task| {
+            if when <= now {
+                due.push(task);
+            }
+        });
+        for task in due {
+            let transmit = self.perform(now, task, batch);
+            if transmit.is_some() {
+                self.note_waiting(now, false);
+                return transmit;
+            }
+            batch.clear();
+        }
+        self.send_mtu_probe(now, batch)
+    }
+
+    /// Calls `found` with everything that can be sent at some time that is known, the most urgent first.
+    pub(super) fn tasks(&self, found: &mut dyn FnMut(Time, Task)) {
+        if !self.sessions.can_seal() {
+            return;
+        }
+        match &self.phase {
+            Phase::Open => {}
+            Phase::Closing(closing) => return found(closing.next, Task::Close),
+            Phase::Answering(_) => return found(Time::ZERO, Task::Close),
+            Phase::Ended => return,
+        }
+        if !self.responses.is_empty() {
+            found(Time::ZERO, Task::Respond);
+        }
+        for (index, when, validation) in self.validations.challenges() {
+            if self.challenge_room(validation) >= CHALLENGE_MIN {
+                found(when, Task::Challenge(index));
+            }
+        }
+        for path in self
+            .paths
+            .iter()
+            .filter(|path| path.is_usable() && path.allowance.left() >= ROOM_MIN)
+        {
+            let selected = self.paths.is_selected(path.id);
+            if let Some(when) = self.data_due(path, selected) {
+                found(when, Task::Data(path.id));
+            }
+            if path.ping
+                || path.recovery.probes() > 0
+                || (!selected && path.observation.is_waiting())
+            {
+                found(Time::ZERO, Task::Ping(path.id));
+            }
+            if let Some(when) = self.ack_due(path) {
+                found(when, Task::Ack(path.id));
+            }
+        }
+    }
+
+    /// The path that a CLOSE goes out on.
+    pub(super) fn closing_path(&self) -> Option<PathId> {
+        let any = || self.paths.iter().find(|path| path.cid.is_some());
+        self.paths.selected().or_else(any).map(|path| path.id)
+    }
+
+    /// Whether anything waits that goes out on the path in use.
+    pub(super) fn has_output(&self) -> bool {
+        self.streams.has_control()
+            || self.streams.has_data()
+            || self.issued.has_announcement()
+            || self.cids.has_retirement()
+            || self.candidates.is_waiting()
+            || self.pings.is_waiting()
+    }
+
+    /// Tells the streams how long a datagram may be.
+    pub(super) fn update_packet_room(&mut self) {
+        if let Some(path) = self.paths.selected() {
+            self.streams.set_packet_room(path.frame_room());
+        }
+    }
+
+    /// When data can be sent on a path.
+    fn data_due(&self, path: &Path, selected: bool) -> Option<Time> {
+        if !selected || !(self.has_output() || path.observation.is_waiting()) {
+            return None;
+        }
+        if path.recovery.probes() > 0 {
+            return Some(Time::ZERO);
+        }
+        let open = path.recovery.window_available() >= u64::from(path.recovery.mtu());
+        open.then(|| path.recovery.pacing_deadline().unwrap_or(Time::ZERO))
+    }
+
+    /// When acknowledgements have to go out on a path.
+    fn ack_due(&self, path: &Path) -> Option<Time> {
+        let due = self
+            .issued
+            .spaces()
+            .filter_map(|(_, space)| Some((space.ack_due()?, space)));
+        due.filter(|(_, space)| self.ack_path(space) == Some(path.id))
+            .map(|(when, _)| when)
+            .min()
+    }
+
+    /// Octets that a challenge may have: 0 if it cannot be sent at all.
+    fn challenge_room(&self, validation: &Validation) -> usize {
+        let path = match validation.purpose {
+            Purpose::Path(id) => self.paths.get(id),
+            Purpose::Probe | Purpose::Candidate | Purpose::Rebinding { .. } => None,
+        };
+        if path.is_none_or(|path| path.cid.is_none()) && !self.cids.can_probe() {
+            return 0;
+        }
+        validation
+            .allowance
+            .left()
+            .min(path.map_or(usize::MAX, |path| path.allowance.left()))
+    }
+
+    fn perform(&mut self, now: Time, task: Task, batch: &mut Batch) -> Option<Transmit> {
+        match task {
+            Task::Close => self.send_close(now, batch),
+            Task::Respond => self.send_response(now, batch),
+            Task::Challenge(index) => self.send_challenge(now, index, batch),
+            Task::Data(id) => self.send_data(now, id, batch),
+            Task::Ping(id) => self.send_one(now, id, batch, |association, draft| {
+                association.write_acks(now, id, draft);
+                association.write_for_path(id, draft);
+                if !draft.ack_eliciting {
+                    draft.ping();
+                }
+            }),
+            Task::Ack(id) => self.send_one(now, id, batch, |association, draft| {
+                association.write_acks(now, id, draft)
+            }),
+        }
+    }
+
+    /// Fills the batch with what waits, as far as window, pacing and the limit for unproved addresses allow. All packets
+    /// have the length of the first but the last, as segmentation offload wants it.
+    fn send_data(&mut self, now: Time, id: PathId, batch: &mut Batch) -> Option<Transmit> {
+        let path = self.paths.get_mut(id)?;
+        let (route, local) = (path.route, path.local);
+        let mut left = path.recovery.send_allowance(now).min(path.allowance.left());
+        let mut segment = path.mtu().min(left);
+        let mut segment_size = 0;
+        for index in 0..Batch::SEGMENTS_MAX {
+            if left < segment || segment < ROOM_MIN {
+                break;
+            }
+            let Some(mut draft) = batch.room(segment).and_then(|room| Draft::new(room, route))
+            else {
+                break;
+            };
+            if index == 0 {
+                self.write_acks(now, id, &mut draft);
+            }
+            self.write_frames(now, id, &mut draft);
+            if draft.is_empty() {
+                break;
+            }
+            let Some(len) = self.seal_on_path(now, id, draft) else {
+                break;
+            };
+            batch.push(len);
+            left -= len;
+            if index == 0 {
+                segment_size = len;
+            }
+            // A first packet that is nearly full may be a datagram, with more of its length behind it.
+            if len < segment && (index > 0 || 2 * len < segment) {
+                break;
+            }
+            segment = len;
+        }
+        finished(batch, route, local, segment_size)
+    }
+
+    /// A packet on its own, of at most full size.
+    fn send_one(
+        &mut self,
+        now: Time,
+        id: PathId,
+        batch: &mut Batch,
+        fill: impl FnOnce(&mut Self, &mut Draft<'_>),
+    ) -> Option<Transmit> {
+        let path = self.paths.get(id)?;
+        let (route, local) = (path.route, path.local);
+        let size = path.mtu().min(path.allowance.left());
+        let mut draft = Draft::new(batch.room(size)?, route)?;
+        fill(self, &mut draft);
+        if draft.is_empty() {
+            return None;
+        }
+        let len = self.seal_on_path(now, id, draft)?;
+        batch.push(len);
+        finished(batch, route, local, len)
+    }
+
+    /// A PING as large as packets shall become, if one is due.
+    fn send_mtu_probe(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+        let path = self
+            .paths
+            .selected()
+            .filter(|path| self.is_open() && path.is_live())?;
+        let size = usize::try_from(path.recovery.mtu_probe(now)?).ok()?;
+        let (id, route, local) = (path.id, path.route, path.local);
+        let mut draft = Draft::new(batch.room(size)?, route)?;
+        draft.ping();
+        draft.packet.pad_to(size);
+        draft.mtu_probe = true;
+        let len = self.seal_on_path(now, id, draft)?;
+        batch.push(len);
+        finished(batch, route, local, len)
+    }
+
+    fn send_close(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+        let id = self.closing_path()?;
+        let mut answered = false;
+        let transmit = self.send_one(now, id, batch, |association, draft| match &mut association
+            .phase
+        {
+            Phase::Closing(closing) => {
+                draft.packet.frame(&closing.frame());
+                closing.on_sent(now);
+            }
+            Phase::Answering(_) => {
+                draft.packet.frame(&Frame::Close(CloseFrame {
+                    code: ANSWER,
+                    reason: "",
+                }));
+                answered = true;
+            }
+            Phase::Open | Phase::Ended => {}
+        });
+        if answered {
+            self.finish_answering();
+        }
+        transmit
+    }
+
+    /// Answers a challenge on the route where it came from, with no more octets than it had.
+    fn send_response(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+        let response = self.responses.pop()?;
+        let (route, local) = (response.route, response.local);
+        let frame = Frame::PathResponse(PathResponseFrame {
+            data: response.data,
+        });
+        let via = self
+            .paths
+            .by_route(&route)
+            .filter(|path| path.cid.is_some())
+            .map(|path| path.id);
+        self.send_proof(
+            now,
+            batch,
+            (route, local),
+            via,
+            &frame,
+            response.size + route.overhead(),
+        )
+    }
+
+    fn send_challenge(&mut self, now: Time, index: usize, batch: &mut Batch) -> Option<Transmit> {
+        let validation = self.validations.get(index)?;
+        let (route, local) = (validation.route, validation.local);
+        let size = self.challenge_room(validation).min(FULL_SIZE);
+        let via = match validation.purpose {
+            Purpose::Path(id) => self
+                .paths
+                .get(id)
+                .filter(|path| path.cid.is_some())
+                .map(|path| path.id),
+            Purpose::Probe | Purpose::Candidate | Purpose::Rebinding { .. } => None,
+        };
+        let mut data = [0; 8];
+        self.random.fill_bytes(&mut data);
+        let urgent = (!self.paths.any_live()).then_some(self.config.retry_interval_max);
+        self.validations
+            .challenge(index, now, data, size >= FULL_SIZE, urgent);
+        let frame = Frame::PathChallenge(PathChallengeFrame { data });
+        let transmit = self.send_proof(now, batch, (route, local), via, &frame, size)?;
+        if let Some(validation) = self.validations.get_mut(index) {
+            validation.allowance.on_sent(transmit.len);
+        }
+        Some(transmit)
+    }
+
+    /// Sends a frame of path validation, padded up to `size`: under the id of the path `via`, or under the one that all
+    /// probes share. Neither is tracked: the answer is their acknowledgement.
+    fn send_proof(
+        &mut self,
+        now: Time,
+        batch: &mut Batch,
+        (route, local): (Route, Option<IpAddr>),
+        via: Option<PathId>,
+        frame: &Frame<'_>,
+        size: usize,
+    ) -> Option<Transmit> {
+        let room = batch.room(FULL_SIZE)?;
+        let len = if let Some(id) = via {
+            let mut draft = Draft::new(room, route)?;
+            draft.packet.frame(frame);
+            draft.packet.pad_to(size);
+            self.seal_on_path(now, id, draft)?
+        } else {
+            let mut packet = PacketWriter::new(room, route)?;
+            packet.frame(frame);
+            packet.pad_to(size);
+            let session = self.sessions.sealing(now)?;
+            let (cid, number) = self.cids.probe()?;
+            packet.seal(session, cid, number).ok()?
+        };
+        batch.push(len);
+        finished(batch, route, local, len)
+    }
+}
+
+/// The transmit for what is in the batch, if there is anything.
+fn finished(
+    batch: &Batch,
+    route: Route,
+    local: Option<IpAddr>,
+    segment_size: usize,
+) -> Option<Transmit> {
+    let len = batch.len();
+    (len > 0).then_some(Transmit {
+        route,
+        segment_size,
+        len,
+        ecn: None,
+        local,
+    })
+}

@@ -1,0 +1,270 @@
+//! How large packets may be: a small form of packetization-layer path MTU discovery (RFC 8899; RFC 9000, 14).
+//!
+//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once; when
+//! that passes and the ends allow for more (jumbo frames, loopback), it tries all that they allow. There is no binary search
+//! between these: a size that neither ethernet nor the interface explains is rare, and each wrong guess costs a timeout.
+
+use std::time::Duration;
+
+use keyway_wire::Time;
+
+/// What every path carries, and the size after a black hole (RFC 9000, 14; RFC 8899, 5.1.2, `BASE_PLPMTU`).
+pub(crate) const BASE: u32 = 1_200;
+
+/// What ethernet's 1,500 octets leave after the headers of IPv6 (40) and UDP (8).
+pub(crate) const COMMON: u32 = 1_452;
+
+/// Tries of one size (RFC 8899, 5.1.2, `MAX_PROBES`).
+const TRIES: u8 = 3;
+
+/// Successive losses of nothing but large packets that make a black hole (RFC 8899, 4.3).
+const BLACK_HOLE_LOSSES: u8 = 3;
+
+/// When to try again what failed (RFC 8899, 5.1.1, `PMTU_RAISE_TIMER`).
+const RAISE_AFTER: Duration = Duration::from_secs(600);
+
+/// Where the search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    /// A probe may leave from this time on.
+    Ready(Time),
+    /// A probe is on its way.
+    Outstanding,
+}
+
+/// The packet size of one path and the search for a larger one.
+#[derive(Debug)]
+pub(crate) struct MtuProbe {
+    current: u32,
+    limit: u32,
+    search: Search,
+    /// Probes of the next size that were lost.
+    tries: u8,
+    /// Successive losses of nothing but packets larger than [`BASE`].
+    suspicions: u8,
+}
+
+impl MtuProbe {
+    /// Starts at [`BASE`], or at `limit` where that is less: what both ends and the interface allow.
+    pub(crate) fn new(limit: u32) -> Self {
+        Self {
+            current: BASE.min(limit),
+            limit,
+            search: Search::Ready(Time::ZERO),
+            tries: 0,
+            suspicions: 0,
+        }
+    }
+
+    /// Octets of UDP payload that a packet may have.
+    pub(crate) fn current(&self) -> u32 {
+        self.current
+    }
+
+    /// The size of a probe to send now, if one is due.
+    pub(crate) fn due(&self, now: Time) -> Option<u32> {
+        match self.search {
+            Search::Ready(from) if from <= now => self.target(),
+            Search::Ready(_) | Search::Outstanding => None,
+        }
+    }
+
+    /// A probe left.
+    pub(crate) fn on_probe_sent(&mut self) {
+        self.search = Search::Outstanding;
+    }
+
+    /// A probe of that size arrived.
+    pub(crate) fn on_probe_acked(&mut self, size: u32) {
+        self.current = self.current.max(size.min(self.limit));
+        self.restart(Time::ZERO);
+    }
+
+    /// A probe was lost. The next one leaves no sooner than `retry_at`, or in ten minutes after the last try.
+    pub(crate) fn on_probe_lost(&mut self, now: Time, retry_at: Time) {
+        if self.search != Search::Outstanding {
+            return;
+        }
+        self.tries += 1;
+        if self.tries < TRIES {
+            self.search = Search::Ready(retry_at);
+        } else {
+            self.restart(now + RAISE_AFTER);
+        }
+    }
+
+    /// A packet of that size arrived, which was no probe.
+    pub(crate) fn on_acked(&mut self, size: u32) {
+        if size > BASE {
+            self.suspicions = 0;
+        }
+    }
+
+    /// Packets were lost, of which the smallest had that size. Returns whether the path turned out to be a black hole for
+    /// large packets, so that [`BASE`] applies again. Loss of a small packet shows that size is not the cause.
+    pub(crate) fn on_lost(&mut self, now: Time, smallest: u32) -> bool {
+        if smallest <= BASE {
+            self.suspicions = 0;
+            return false;
+        }
+        self.suspicions += 1;
+        if self.suspicions < BLACK_HOLE_LOSSES {
+            return false;
+        }
+        self.current = self.current.min(BASE);
+        self.restart(now + RAISE_AFTER);
+        true
+    }
+
+    /// The path was given up with all that was on its way; nobody will hear of a probe again.
+    pub(crate) fn on_abandoned(&mut self) {
+        if self.search == Search::Outstanding {
+            self.search = Search::Ready(Time::ZERO);
+        }
+        self.suspicions = 0;
+    }
+
+    fn restart(&mut self, from: Time) {
+        self.search = Search::Ready(from);
+        self.tries = 0;
+        self.suspicions = 0;
+    }
+
+    fn target(&self) -> Option<u32> {
+        let target = if self.current < COMMON {
+            COMMON.min(self.limit)
+        } else {
+            self.limit
+        };
+        (target > self.current).then_some(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_micros(seconds * 1_000_000)
+    }
+
+    /// A search that was told that each probe up to `passes` arrives and each larger one is lost. Returns the sizes tried.
+    fn search(mtu: &mut MtuProbe, passes: u32, now: Time) -> Vec<u32> {
+        let mut tried = Vec::new();
+        while let Some(size) = mtu.due(now) {
+            tried.push(size);
+            mtu.on_probe_sent();
+            if size <= passes {
+                mtu.on_probe_acked(size)
+            } else {
+                mtu.on_probe_lost(now, now)
+            }
+        }
+        tried
+    }
+
+    fn black_hole(mtu: &mut MtuProbe, now: Time) -> bool {
+        (0..3).any(|_| mtu.on_lost(now, 1_452))
+    }
+
+    #[test]
+    fn the_first_packets_have_the_base_size_and_a_probe_follows_at_once() {
+        // RFC 9000, 14: at least 1200 octets; RFC 8899, 5.1.2.
+        let mtu = MtuProbe::new(65_507);
+        assert_eq!(mtu.current(), 1_200);
+        assert_eq!(mtu.due(Time::ZERO), Some(1_452));
+    }
+
+    #[test]
+    fn only_one_probe_is_on_its_way() {
+        let mut mtu = MtuProbe::new(1_452);
+        mtu.on_probe_sent();
+        assert_eq!(mtu.due(at(1_000)), None);
+    }
+
+    #[test]
+    fn a_probe_that_arrived_raises_the_size_and_what_the_ends_allow_comes_next() {
+        let mut mtu = MtuProbe::new(8_952);
+        assert_eq!(search(&mut mtu, 9_000, at(0)), [1_452, 8_952]);
+        assert_eq!(mtu.current(), 8_952);
+    }
+
+    #[test]
+    fn a_limit_is_never_exceeded() {
+        for limit in [1_200, 1_300, 1_452] {
+            let mut mtu = MtuProbe::new(limit);
+            search(&mut mtu, 9_000, at(0));
+            assert_eq!(mtu.current(), limit);
+        }
+        assert_eq!(MtuProbe::new(1_100).current(), 1_100);
+    }
+
+    #[test]
+    fn three_probes_are_tried_and_then_again_after_ten_minutes() {
+        // RFC 8899, 5.1.1 and 5.1.2.
+        let mut mtu = MtuProbe::new(1_452);
+        assert_eq!(search(&mut mtu, 1_280, at(0)), [1_452; 3]);
+        assert_eq!(mtu.current(), 1_200);
+        assert_eq!(mtu.due(at(599)), None);
+        assert_eq!(search(&mut mtu, 1_452, at(600)), [1_452]);
+        assert_eq!(mtu.current(), 1_452);
+    }
+
+    #[test]
+    fn the_next_try_waits_until_it_is_told_to() {
+        let mut mtu = MtuProbe::new(1_452);
+        mtu.on_probe_sent();
+        mtu.on_probe_lost(at(1), at(3));
+        assert_eq!(mtu.due(at(2)), None);
+        assert_eq!(mtu.due(at(3)), Some(1_452));
+    }
+
+    #[test]
+    fn three_losses_of_large_packets_only_are_a_black_hole() {
+        // RFC 8899, 4.3.
+        let mut mtu = MtuProbe::new(1_452);
+        search(&mut mtu, 1_452, at(0));
+        assert!(!mtu.on_lost(at(1), 1_452));
+        assert!(!mtu.on_lost(at(2), 1_300));
+        assert!(mtu.on_lost(at(3), 1_452));
+        assert_eq!(mtu.current(), 1_200);
+        assert_eq!(mtu.due(at(602)), None);
+        assert_eq!(mtu.due(at(603)), Some(1_452));
+    }
+
+    #[test]
+    fn a_small_packet_that_was_lost_or_a_large_one_that_arrived_clears_the_suspicion() {
+        let mut mtu = MtuProbe::new(1_452);
+        search(&mut mtu, 1_452, at(0));
+        for _ in 0..10 {
+            mtu.on_lost(at(1), 1_452);
+            mtu.on_lost(at(1), 1_452);
+            mtu.on_lost(at(1), 1_200);
+            mtu.on_lost(at(1), 1_452);
+            mtu.on_lost(at(1), 1_452);
+            mtu.on_acked(1_452);
+            mtu.on_acked(1_200);
+        }
+        assert_eq!(mtu.current(), 1_452);
+        assert!(
+            black_hole(&mut mtu, at(2)),
+            "a small one that arrived proves nothing"
+        );
+    }
+
+    #[test]
+    fn a_probe_that_was_abandoned_is_sent_again() {
+        let mut mtu = MtuProbe::new(1_452);
+        mtu.on_probe_sent();
+        mtu.on_abandoned();
+        assert_eq!(mtu.due(at(1)), Some(1_452));
+    }
+
+    #[test]
+    fn a_probe_that_arrives_after_it_was_given_up_still_counts() {
+        let mut mtu = MtuProbe::new(1_452);
+        search(&mut mtu, 1_280, at(0));
+        mtu.on_probe_acked(1_452);
+        assert_eq!(mtu.current(), 1_452);
+    }
+}

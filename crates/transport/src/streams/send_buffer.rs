@@ -1,0 +1,320 @@
+//! What was written to a stream, until the peer has it.
+
+use std::ops::Range;
+
+use super::ring::Ring;
+use crate::range_set::RangeSet;
+
+/// Octets written and not yet acknowledged in order, with what has become of each.
+///
+/// ```text
+///          base            next          end
+///   forgotten | acked, lost, | never sent |
+///             | or in flight |            |
+/// ```
+///
+/// Memory is the ring (bounded by the owner's limit on [`SendBuffer::len`]) and a range for each hole in what was
+/// acknowledged, of which there are at most as many as frames in flight.
+#[derive(Debug, Default)]
+pub(super) struct SendBuffer {
+    ring: Ring,
+    base: u64,
+    next: u64,
+    end: u64,
+    /// Acknowledged, above `base`.
+    acked: RangeSet,
+    /// To be sent again.
+    lost: RangeSet,
+}
+
+impl SendBuffer {
+    /// An empty buffer of a stream that begins at `offset`.
+    #[cfg(test)]
+    fn starting_at(offset: u64) -> Self {
+        Self {
+            base: offset,
+            next: offset,
+            end: offset,
+            ..Self::default()
+        }
+    }
+
+    /// Octets that are kept.
+    pub(super) fn len(&self) -> u64 {
+        self.end - self.base
+    }
+
+    /// Whether the peer has everything that was written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.base == self.end
+    }
+
+    /// Offset behind the last octet that was ever sent.
+    pub(super) fn sent_end(&self) -> u64 {
+        self.next
+    }
+
+    /// Offset behind the last octet that was written.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Octets never sent.
+    pub(super) fn unsent(&self) -> u64 {
+        self.end - self.next
+    }
+
+    /// Appends all of `data`; the caller has seen to its limit.
+    pub(super) fn write(&mut self, data: &[u8]) {
+        let end = self.end + data.len() as u64;
+        self.ring.reserve(self.base..end, self.base..self.end);
+        self.ring.write(self.end, data);
+        self.end = end;
+    }
+
+    /// Copies what was written from `offset` on, which is still kept.
+    pub(super) fn read(&self, offset: u64, out: &mut [u8]) {
+        debug_assert!(self.base <= offset && offset + out.len() as u64 <= self.end);
+        self.ring.read(offset, out);
+    }
+
+    /// The lowest range that has to go out again.
+    pub(super) fn first_lost(&self) -> Option<Range<u64>> {
+        self.lost.first()
+    }
+
+    /// `range` is on its way: new octets begin at [`SendBuffer::sent_end`], others were lost.
+    pub(super) fn on_sent(&mut self, range: Range<u64>) {
+        if range.start == self.next {
+            self.next = range.end;
+        } else {
+            self.lost.remove(range);
+        }
+    }
+
+    /// The peer has `range`. Returns how many octets are kept no more.
+    pub(super) fn on_acked(&mut self, range: Range<u64>) -> u64 {
+        let range = self.still_kept(range);
+        if range.is_empty() {
+            return 0;
+        }
+        self.lost.remove(range.clone());
+        let base = self.base;
+        if range.start > base {
+            self.acked.insert(range);
+            return 0;
+        }
+        self.base = range.end;
+        if let Some(following) = self.acked.first().filter(|acked| acked.start <= range.end) {
+            self.base = following.end.max(range.end);
+        }
+        self.acked.remove_below(self.base);
+        if self.is_empty() {
+            self.ring.emptied();
+        }
+        self.base - base
+    }
+
+    /// `range` got lost: what the peer does not have of it is to be sent again.
+    pub(super) fn on_lost(&mut self, range: Range<u64>) {
+        for gap in self.acked.gaps_in(self.still_kept(range)) {
+            self.lost.insert(gap);
+        }
+    }
+
+    /// Forgets all that is kept, as if it had been acknowledged, sent or not. Returns how many octets that were.
+    pub(super) fn discard(&mut self) -> u64 {
+        let kept = self.len();
+        self.ring.release();
+        self.acked.clear();
+        self.lost.clear();
+        self.base = self.next;
+        self.end = self.next;
+        kept
+    }
+
+    /// Gives memory back if nothing is kept.
+    pub(super) fn trim(&mut self) {
+        if self.is_empty() {
+            self.ring.release();
+        }
+    }
+
+    fn still_kept(&self, range: Range<u64>) -> Range<u64> {
+        debug_assert!(
+            range.end <= self.next,
+            "only what was sent is acknowledged or lost"
+        );
+        range.start.max(self.base)..range.end.min(self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sent(octets: usize) -> SendBuffer {
+        let mut buffer = SendBuffer::default();
+        buffer.write(&vec![7; octets]);
+        buffer.on_sent(0..octets as u64);
+        buffer
+    }
+
+    #[test]
+    fn octets_are_kept_until_all_before_them_are_acknowledged() {
+        let mut buffer = sent(100);
+        assert_eq!(buffer.on_acked(50..100), 0);
+        assert_eq!(buffer.on_acked(10..20), 0);
+        assert_eq!(buffer.len(), 100);
+        assert_eq!(buffer.on_acked(0..10), 20);
+        assert_eq!(buffer.on_acked(20..50), 80);
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.ring.capacity(), 0);
+    }
+
+    #[test]
+    fn only_what_the_peer_lacks_is_sent_again() {
+        let mut buffer = sent(100);
+        buffer.on_acked(20..30);
+        buffer.on_lost(0..50);
+        assert_eq!(buffer.lost.iter().collect::<Vec<_>>(), [0..20, 30..50]);
+        buffer.on_acked(0..35);
+        assert_eq!(buffer.first_lost(), Some(35..50));
+        buffer.on_lost(0..35);
+        assert_eq!(buffer.first_lost(), Some(35..50));
+    }
+
+    #[test]
+    fn what_was_sent_again_is_lost_no_more_until_it_is_lost_again() {
+        let mut buffer = sent(100);
+        buffer.on_lost(0..100);
+        buffer.on_sent(0..60);
+        assert_eq!(buffer.first_lost(), Some(60..100));
+        buffer.on_sent(60..100);
+        assert_eq!(buffer.first_lost(), None);
+        buffer.on_lost(10..20);
+        assert_eq!(buffer.first_lost(), Some(10..20));
+    }
+
+    #[test]
+    fn discarding_keeps_the_end_of_what_was_sent() {
+        let mut buffer = sent(100);
+        buffer.write(&[1; 50]);
+        buffer.on_lost(0..10);
+        assert_eq!(buffer.discard(), 150);
+        assert_eq!(
+            (buffer.sent_end(), buffer.end(), buffer.len()),
+            (100, 100, 0)
+        );
+        assert_eq!(buffer.first_lost(), None);
+        assert_eq!(buffer.ring.capacity(), 0);
+        buffer.on_lost(20..30);
+        assert_eq!(buffer.on_acked(20..30), 0);
+        assert_eq!(buffer.first_lost(), None);
+    }
+
+    #[test]
+    fn an_empty_buffer_gives_its_memory_back_when_asked() {
+        let mut buffer = sent(100_000);
+        buffer.trim();
+        assert!(buffer.ring.capacity() > 0);
+        buffer.on_acked(0..100_000);
+        assert!(buffer.ring.capacity() > 0, "much was in flight just before");
+        buffer.trim();
+        assert_eq!(buffer.ring.capacity(), 0);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Write(usize),
+        SendNew(u64),
+        SendLost(u64),
+        Acked(prop::sample::Index),
+        Lost(prop::sample::Index),
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0usize..400).prop_map(Step::Write),
+            (1u64..300).prop_map(Step::SendNew),
+            (1u64..300).prop_map(Step::SendLost),
+            any::<prop::sample::Index>().prop_map(Step::Acked),
+            any::<prop::sample::Index>().prop_map(Step::Lost),
+        ]
+    }
+
+    fn octet(offset: u64) -> u8 {
+        (offset % 253) as u8
+    }
+
+    /// Checks the octets of `range`, sends it, and remembers it.
+    fn send(buffer: &mut SendBuffer, flight: &mut Vec<Range<u64>>, range: Range<u64>) {
+        let mut data = vec![0; (range.end - range.start) as usize];
+        buffer.read(range.start, &mut data);
+        assert!(data.into_iter().eq(range.clone().map(octet)));
+        buffer.on_sent(range.clone());
+        flight.push(range);
+    }
+
+    fn apply(buffer: &mut SendBuffer, flight: &mut Vec<Range<u64>>, step: Step) {
+        match step {
+            Step::Write(octets) => {
+                let data: Vec<u8> = (buffer.end()..).map(octet).take(octets).collect();
+                buffer.write(&data);
+            }
+            Step::SendNew(most) => {
+                let range = buffer.sent_end()..buffer.sent_end() + most.min(buffer.unsent());
+                if !range.is_empty() {
+                    send(buffer, flight, range);
+                }
+            }
+            Step::SendLost(most) => {
+                if let Some(range) = buffer.first_lost() {
+                    send(
+                        buffer,
+                        flight,
+                        range.start..range.end.min(range.start + most),
+                    );
+                }
+            }
+            Step::Acked(which) if !flight.is_empty() => {
+                let before = buffer.len();
+                let freed = buffer.on_acked(flight.remove(which.index(flight.len())));
+                assert_eq!(before - buffer.len(), freed);
+            }
+            Step::Lost(which) if !flight.is_empty() => {
+                buffer.on_lost(flight.remove(which.index(flight.len())));
+            }
+            Step::Acked(_) | Step::Lost(_) => {}
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everything_arrives_in_the_end_and_leaves_nothing(
+            start in prop_oneof![Just(0), 0u64..1000, Just((1 << 62) - 1_000_000)],
+            steps in prop::collection::vec(any_step(), 0..200),
+        ) {
+            let (mut buffer, mut flight) = (SendBuffer::starting_at(start), Vec::new());
+            for step in steps {
+                apply(&mut buffer, &mut flight, step);
+            }
+            for range in std::mem::take(&mut flight) {
+                buffer.on_lost(range);
+            }
+            while buffer.first_lost().is_some() {
+                apply(&mut buffer, &mut flight, Step::SendLost(1200));
+            }
+            while buffer.unsent() > 0 {
+                apply(&mut buffer, &mut flight, Step::SendNew(1200));
+            }
+            for range in flight {
+                buffer.on_acked(range);
+            }
+            prop_assert!(buffer.is_empty());
+            prop_assert!(buffer.acked.is_empty() && buffer.lost.is_empty());
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The streams that are not over, by their ids.
+
+use std::collections::BTreeMap;
+
+use keyway_wire::{ServiceName, StreamId, StreamKind};
+
+use super::error::StreamViolation;
+use super::ids::{LocalIds, PeerIds, Sides, index};
+use super::limits::{PeerLimits, StreamLimits};
+use super::stream::Stream;
+
+/// Streams in both directions. One that is over costs nothing: ids count up, so whatever was opened and is not here is
+/// over.
+#[derive(Debug)]
+pub(super) struct Table {
+    live: BTreeMap<StreamId, Box<Stream>>,
+    sides: Sides,
+    limits: StreamLimits,
+    /// What the peer grants on a new stream.
+    credit: u64,
+    pub(super) local: LocalIds,
+    pub(super) peer: PeerIds,
+}
+
+impl Table {
+    pub(super) fn new(we_open_even: bool, limits: StreamLimits, peer: &PeerLimits) -> Self {
+        Self {
+            live: BTreeMap::new(),
+            sides: Sides { we_open_even },
+            limits,
+            credit: peer.max_stream_data,
+            local: LocalIds::new(peer.max_streams),
+            peer: PeerIds::new(limits.streams_max),
+        }
+    }
+
+    /// A stream that is not over.
+    pub(super) fn get(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.live.get_mut(&id).map(Box::as_mut)
+    }
+
+    /// All of them, by id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
+        self.live.values().map(Box::as_ref)
+    }
+
+    /// All of them, by id.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (StreamId, &mut Stream)> {
+        self.live
+            .iter_mut()
+            .map(|(id, stream)| (*id, stream.as_mut()))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Opens a stream of ours, if the peer allows one more.
+    pub(super) fn open(
+        &mut self,
+        kind: StreamKind,
+        service: &ServiceName,
+    ) -> Option<(StreamId, &mut Stream)> {
+        let id = self
+            .local
+            .open()
+            .and_then(|index| self.sides.our_id(index))?;
+        let stream = Stream::ours(kind, service.clone(), self.credit, &self.limits);
+        Some((id, self.live.entry(id).or_insert(Box::new(stream))))
+    }
+
+    /// The stream that a frame is about, unless it is over. One of the peer's comes into being with its first frame.
+    ///
+    /// # Errors
+    ///
+    /// If the stream is ours and was never opened, or is beyond those that we granted.
+    pub(super) fn touch(&mut self, id: StreamId) -> Result<Option<&mut Stream>, StreamViolation> {
+        if self.check(id)? {
+            self.peer.open(index(id));
+            let stream = Stream::theirs(self.credit, &self.limits);
+            self.live.insert(id, Box::new(stream));
+        }
+        Ok(self.get(id))
+    }
+
+    /// Whether a frame may be about that stream, and would be the first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::touch`].
+    pub(super) fn check(&self, id: StreamId) -> Result<bool, StreamViolation> {
+        if self.sides.is_ours(id) {
+            return if self.local.was_opened(index(id)) {
+                Ok(false)
+            } else {
+                Err(StreamViolation::NotOpened { stream: id })
+            };
+        }
+        if index(id) >= self.peer.granted() {
+            return Err(StreamViolation::StreamLimit {
+                stream: id,
+                granted: self.peer.granted(),
+            });
+        }
+        Ok(!self.peer.was_opened(index(id)))
+    }
+
+    /// Whether only we can open that stream.
+    pub(super) fn is_ours(&self, id: StreamId) -> bool {
+        self.sides.is_ours(id)
+    }
+
+    /// What a new stream may send.
+    pub(super) fn first_credit(&self) -> u64 {
+        self.credit
+    }
+
+    /// Takes a stream out that is over.
+    pub(super) fn remove(&mut self, id: StreamId) -> Option<Box<Stream>> {
+        let stream = self.live.remove(&id)?;
+        if !self.sides.is_ours(id) {
+            self.peer.end();
+        }
+        Some(stream)
+    }
+}
