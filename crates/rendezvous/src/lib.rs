@@ -44,6 +44,8 @@ mod registry;
 mod relay;
 mod seen;
 mod server;
+#[cfg(test)]
+mod vectors;
 mod wall;
 
 pub use client::{ClientEvent, ClientHalf, PublishFailure, REQUEST_TIMEOUT, Refusal};

@@ -118,6 +118,7 @@ mod tests {
         text.parse().unwrap()
     }
 
+    // R6.12
     #[test]
     fn ipv4_inside_ipv6_becomes_ipv4() {
         assert_eq!(
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(canonical, Ok(SocketAddrV6::new(local, 9, 0, 3).into()));
     }
 
-    // R6
+    // R6, R6.12
     #[test]
     fn addresses_that_name_no_host_are_refused_in_every_spelling() {
         for text in ["0.0.0.0:1", "[::]:1", "[::ffff:0.0.0.0]:1"] {
@@ -182,6 +183,7 @@ mod tests {
         }
     }
 
+    // R6.12
     #[test]
     fn what_is_not_canonical_on_the_wire_is_refused() {
         let refused = |bytes: &[u8]| match parse(bytes) {

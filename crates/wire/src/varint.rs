@@ -158,6 +158,7 @@ mod tests {
         }
     }
 
+    // R6.3
     #[test]
     fn a_longer_encoding_than_needed_is_read() {
         // RFC 9000, A.1: 0x4025 is 37 too.

@@ -6,7 +6,7 @@ use aws_lc_rs::{
 };
 use keyway_wire::TAG_LEN;
 use snow::types::{Cipher, Hash};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::session::KEY_LEN;
 
@@ -76,7 +76,7 @@ impl Cipher for AesGcm {
         self.cipher()
             .open_separate_gather(nonce(counter), Aad::from(authtext), text, tag, out)
             .map_err(|_| {
-                out.zeroize();
+                out.fill(0);
                 snow::Error::Decrypt
             })?;
         Ok(text.len())

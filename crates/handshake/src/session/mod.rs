@@ -194,11 +194,11 @@ impl Session {
         sealed: &'a mut [u8],
     ) -> Result<Opened<'a>, OpenError> {
         if self.failed_opens >= self.limits.failed_opens {
-            sealed.zeroize();
+            sealed.fill(0);
             return Err(OpenError::Retired);
         }
         let Some(with) = self.receive.open(phase, header, sequence, number, sealed) else {
-            sealed.zeroize();
+            sealed.fill(0);
             self.failed_opens = self.failed_opens.saturating_add(1);
             return Err(OpenError::Unauthenticated);
         };

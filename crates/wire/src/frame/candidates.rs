@@ -234,7 +234,7 @@ mod tests {
         assert_golden(Frame::Candidates(frame), &[0x21, 0x00, 0x00]);
     }
 
-    // L6, L9
+    // L6, L9, R6.4, R6.13
     #[test]
     fn more_candidates_than_allowed_are_refused() {
         for (count, encoded) in [(33, vec![33]), ((1 << 62) - 1, vec![0xff; 8])] {
@@ -248,6 +248,7 @@ mod tests {
         }
     }
 
+    // R6.13
     #[test]
     fn what_is_no_candidate_is_refused() {
         assert_eq!(

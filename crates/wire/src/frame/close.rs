@@ -103,6 +103,7 @@ mod tests {
         assert_round_trip(Frame::Close(frame));
     }
 
+    // R6.14
     #[test]
     fn a_reason_that_is_too_long_or_no_text_is_refused() {
         let long = [&[0x38, 0x00, 0x41, 0x01][..], &[b'x'; 257]].concat();

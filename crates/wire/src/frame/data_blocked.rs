@@ -1,7 +1,8 @@
 use super::{FrameError, kind};
 use crate::codec::{Reader, Writer, varint_len};
 
-/// DATA_BLOCKED: more would be sent if there was credit for all streams together. For diagnosis: credit is given as data are read, not because of this. RFC 9000, 19.12.
+/// DATA_BLOCKED: more would be sent if there was credit for all streams together. For diagnosis: credit is given as data
+/// are read, not because of this. RFC 9000, 19.12.
 ///
 /// | octets | field | meaning                       |
 /// |--------|-------|-------------------------------|

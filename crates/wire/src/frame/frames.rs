@@ -79,6 +79,7 @@ mod tests {
         assert_eq!(frames.next(), None);
     }
 
+    // R6.2, R6.3
     // RFC 9000, 12.4: a kind in more octets than needed is no kind.
     #[test]
     fn kinds_that_are_not_listed_are_refused() {

@@ -1,7 +1,8 @@
 use super::{FrameError, kind};
 use crate::codec::{Reader, Writer, varint_len};
 
-/// MAX_DATA: credit: how many octets the receiver of this may send on all streams together. It counts from the beginning of the association; a smaller number than before changes nothing. RFC 9000, 19.9.
+/// MAX_DATA: how many octets the receiver of this may send on all streams together. They count from the beginning of the
+/// association; a smaller number than before changes nothing. RFC 9000, 19.9.
 ///
 /// | octets | field | meaning       |
 /// |--------|-------|---------------|

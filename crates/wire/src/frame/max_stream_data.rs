@@ -2,7 +2,8 @@ use super::{FrameError, kind};
 use crate::codec::{Reader, Writer, varint_len};
 use crate::stream_id::StreamId;
 
-/// MAX_STREAM_DATA: credit: how many octets the receiver of this may send on one stream. It counts from offset 0; a smaller number than before changes nothing. RFC 9000, 19.10.
+/// MAX_STREAM_DATA: how many octets the receiver of this may send on one stream. They count from offset 0; a smaller
+/// number than before changes nothing. RFC 9000, 19.10.
 ///
 /// | octets | field  | meaning       |
 /// |--------|--------|---------------|

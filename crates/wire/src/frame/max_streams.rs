@@ -76,7 +76,7 @@ mod tests {
         );
     }
 
-    // L6
+    // L6, R6.10
     #[test]
     fn more_streams_than_there_are_ids_are_refused_and_not_written() {
         let more = [0x12, 0xe0, 0, 0, 0, 0, 0, 0, 1];

@@ -2,6 +2,7 @@
 #![expect(clippy::len_without_is_empty, reason = "no frame is empty")]
 
 mod ack;
+mod ack_ranges;
 mod candidates;
 mod close;
 mod data_blocked;
@@ -26,7 +27,8 @@ mod streams_blocked;
 #[cfg(test)]
 mod testing;
 
-pub use ack::{ACK_RANGES_MAX, AckFrame, AckRanges, AckRangesIter, emit_ack};
+pub use ack::{ACK_RANGES_MAX, AckFrame, emit_ack};
+pub use ack_ranges::{AckRanges, AckRangesIter};
 pub use candidates::{
     CANDIDATES_MAX, CandidateIter, CandidateList, CandidatesFrame, emit_candidates,
 };

@@ -89,7 +89,7 @@ mod tests {
         assert_golden(frame(64, 2), &[0x18, 0x40, 0x40, 0x02, 1, 2, 3, 4, 5, 6, 7]);
     }
 
-    // L6
+    // L6, R6.11
     #[test]
     fn sequences_of_more_than_32_bits_are_refused() {
         assert_round_trip(frame(u32::MAX, u32::MAX));
@@ -105,6 +105,7 @@ mod tests {
         }
     }
 
+    // R6.11
     #[test]
     fn a_cid_that_retires_itself_is_refused() {
         let bytes = [0x18, 0x02, 0x03, 1, 2, 3, 4, 5, 6, 7];

@@ -83,6 +83,7 @@ mod tests {
         assert_golden(frame(64, "[2001:db8::1]:65535"), &v6);
     }
 
+    // R6.12
     #[test]
     fn what_is_no_address_is_refused() {
         let refused = |address: &[u8]| refusal(&[&[0x20, 0x03], address].concat());

@@ -111,6 +111,7 @@ mod tests {
         assert_golden(Frame::Open(frame), &[0x06, 0x04, 0x01, 0x01, b'0']);
     }
 
+    // R6.8
     #[test]
     fn streams_of_unknown_kind_are_refused() {
         assert_eq!(
@@ -119,6 +120,7 @@ mod tests {
         );
     }
 
+    // R6.8
     #[test]
     fn what_is_no_service_name_is_refused() {
         let refused = |name: &[u8]| {

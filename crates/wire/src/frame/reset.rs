@@ -2,7 +2,8 @@ use super::{FrameError, kind};
 use crate::codec::{Reader, Writer, varint_len};
 use crate::stream_id::StreamId;
 
-/// RESET: the sender of a stream gives it up: nothing of it is sent again. The receiver drops what it has not delivered and tells the application the code. RFC 9000, 19.4.
+/// RESET: the sender of a stream gives it up: nothing of it is sent again. The receiver drops what it has not delivered
+/// and tells the application the code. RFC 9000, 19.4.
 ///
 /// | octets | field      | meaning                                       |
 /// |--------|------------|-----------------------------------------------|

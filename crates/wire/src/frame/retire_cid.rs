@@ -66,7 +66,7 @@ mod tests {
         );
     }
 
-    // L6
+    // L6, R6.11
     #[test]
     fn sequences_of_more_than_32_bits_are_refused() {
         let bytes = [0x19, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];

@@ -2,7 +2,8 @@ use super::{FrameError, kind};
 use crate::codec::{Reader, Writer, varint_len};
 use crate::stream_id::StreamId;
 
-/// STOP: the receiver of a stream wants no more of it. The sender answers with RESET and the same code. RFC 9000, 19.5 (STOP_SENDING).
+/// STOP: the receiver of a stream wants no more of it. The sender answers with RESET and the same code. RFC 9000, 19.5
+/// (STOP_SENDING).
 ///
 /// | octets | field  | meaning                         |
 /// |--------|--------|---------------------------------|

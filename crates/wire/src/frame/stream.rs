@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    // L6; RFC 9000, 19.8: "the largest offset delivered on a stream ... cannot exceed 2^62-1".
+    // L6, R6.9; RFC 9000, 19.8: "the largest offset delivered on a stream ... cannot exceed 2^62-1".
     #[test]
     fn data_that_end_above_the_largest_offset_are_refused() {
         assert_round_trip(Frame::Stream(frame(LAST, true, b"")));

@@ -2,7 +2,8 @@ use super::{FrameError, kind};
 use crate::codec::{Reader, Writer, varint_len};
 use crate::stream_id::StreamId;
 
-/// STREAM_DATA_BLOCKED: more would be sent if there was credit for one stream. For diagnosis: credit is given as data are read, not because of this. RFC 9000, 19.13.
+/// STREAM_DATA_BLOCKED: more would be sent if there was credit for one stream. For diagnosis: credit is given as data are
+/// read, not because of this. RFC 9000, 19.13.
 ///
 /// | octets | field  | meaning                              |
 /// |--------|--------|--------------------------------------|

@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(out[16], 0xa5);
     }
 
-    // P4
+    // P4, R5.4
     #[test]
     fn every_length_without_room_for_a_tag_is_refused() {
         for length in 1..GOLDEN.len() {
@@ -130,7 +130,7 @@ mod tests {
         assert!(DataHeader::parse(&[]).is_err());
     }
 
-    // L6
+    // L6, R5.4
     #[test]
     fn numbers_that_no_ack_could_name_are_refused() {
         for number in [1 << 62, 1 << 63, u64::MAX] {

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(out[10], 0xa5);
     }
 
-    // P4
+    // P4, R5.3
     #[test]
     fn every_other_length_is_refused() {
         let packet = golden();

@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    // F4, P4: what is not exactly a packet is dropped.
+    // F4, P4, R5.1: what is not exactly a packet is dropped.
     #[test]
     fn first_octets_of_other_protocols_are_foreign() {
         for first in (0..=3).chain([6, 7]).chain(16..=255) {
@@ -166,6 +166,7 @@ mod tests {
         }
     }
 
+    // R5.1
     #[test]
     fn unknown_handshake_kinds_are_refused() {
         for kind in (0..=0).chain(3..=255) {
@@ -178,6 +179,7 @@ mod tests {
         }
     }
 
+    // R5.2
     #[test]
     fn other_versions_are_refused() {
         for version in (0..=0).chain(2..=255) {

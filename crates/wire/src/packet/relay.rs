@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(out[RelayHeader::TOKEN], *expected.token.as_bytes());
     }
 
-    // P4
+    // P4, R5.6
     #[test]
     fn every_length_with_nothing_inside_is_refused() {
         for length in 1..GOLDEN.len() {
@@ -96,6 +96,7 @@ mod tests {
         assert!(RelayHeader::parse(&[]).is_err());
     }
 
+    // R5.6
     #[test]
     fn nothing_is_relayed_twice() {
         let mut packet = GOLDEN;

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(out[97], 0xa5);
     }
 
-    // P4
+    // P4, R5.3
     #[test]
     fn every_shorter_length_is_refused() {
         let packet = golden();
@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    // F4
+    // F4, R4.17, R5.3
     #[test]
     fn a_response_larger_than_what_asked_for_it_is_refused() {
         let mut packet = golden();
