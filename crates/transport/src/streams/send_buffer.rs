@@ -105,10 +105,11 @@ impl SendBuffer {
             return 0;
         }
         self.base = range.end;
-        if let Some(following) = self.acked.first().filter(|acked| acked.start <= range.end) {
-            self.base = following.end.max(range.end);
+        // What was cut otherwise when it was sent again may close several gaps at once.
+        while let Some(following) = self.acked.first().filter(|acked| acked.start <= self.base) {
+            self.base = self.base.max(following.end);
+            self.acked.remove_below(self.base);
         }
-        self.acked.remove_below(self.base);
         if self.is_empty() {
             self.ring.emptied();
         }
@@ -172,6 +173,18 @@ mod tests {
         assert_eq!(buffer.on_acked(20..50), 80);
         assert!(buffer.is_empty());
         assert_eq!(buffer.ring.capacity(), 0);
+    }
+
+    #[test]
+    fn one_acknowledgement_may_close_several_gaps() {
+        let mut buffer = sent(100);
+        buffer.on_acked(10..20);
+        buffer.on_acked(30..40);
+        buffer.on_acked(50..100);
+        assert_eq!(buffer.on_acked(0..35), 40);
+        assert_eq!(buffer.on_acked(35..50), 60);
+        assert!(buffer.is_empty());
+        assert!(buffer.acked.is_empty());
     }
 
     #[test]
