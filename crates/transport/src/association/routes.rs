@@ -369,6 +369,7 @@ impl Association {
             let (route, previous) = (selection.route, selection.previous);
             self.events
                 .push(AssociationEvent::Selected { route, previous });
+            self.update_packet_room();
         }
     }
 
