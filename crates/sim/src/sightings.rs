@@ -84,10 +84,11 @@ pub struct Sightings {
     pub responses: u64,
     /// Sealed packets by the receiver's session slot.
     pub by_slot: [u64; 4],
-    /// Sealed packets by key phase.
-    pub by_phase: [u64; 2],
+    /// How often a sealed packet bore another key phase than the one before it under the same slot.
+    pub phase_changes: u64,
     /// Packets of no known kind.
     pub others: u64,
+    phases: [Option<usize>; 4],
 }
 
 impl Sightings {
@@ -97,7 +98,8 @@ impl Sightings {
             Kind::Resp => self.responses += 1,
             Kind::Data { slot, phase } => {
                 self.by_slot[slot] += 1;
-                self.by_phase[phase] += 1;
+                let before = self.phases[slot].replace(phase);
+                self.phase_changes += u64::from(before.is_some_and(|before| before != phase));
             }
             Kind::Other => self.others += 1,
         }
@@ -112,10 +114,7 @@ impl Sightings {
             .iter_mut()
             .zip(other.by_slot)
             .for_each(|(sum, count)| *sum += count);
-        self.by_phase
-            .iter_mut()
-            .zip(other.by_phase)
-            .for_each(|(sum, count)| *sum += count);
+        self.phase_changes += other.phase_changes;
         self.others += other.others;
         self
     }
@@ -128,9 +127,8 @@ impl Sightings {
             inits: self.inits - earlier.inits,
             responses: self.responses - earlier.responses,
             by_slot: std::array::from_fn(|slot| difference(&self.by_slot, &earlier.by_slot, slot)),
-            by_phase: std::array::from_fn(|phase| {
-                difference(&self.by_phase, &earlier.by_phase, phase)
-            }),
+            phase_changes: self.phase_changes - earlier.phase_changes,
+            phases: self.phases,
             others: self.others - earlier.others,
         }
     }
@@ -173,12 +171,13 @@ mod tests {
         let earlier = sightings.clone();
         sightings.note(Kind::Data { slot: 0, phase: 0 });
         sightings.note(Kind::Data { slot: 1, phase: 1 });
+        sightings.note(Kind::Data { slot: 1, phase: 0 });
         let since = sightings.since(&earlier);
         assert_eq!(
-            (since.inits, since.by_slot, since.by_phase),
-            (0, [1, 1, 0, 0], [1, 1])
+            (since.inits, since.by_slot, since.phase_changes),
+            (0, [1, 2, 0, 0], 1)
         );
-        assert_eq!((since.slots_used(), since.total()), (2, 2));
+        assert_eq!((since.slots_used(), since.total()), (2, 3));
         assert_eq!(since.and(&earlier), sightings);
     }
 }

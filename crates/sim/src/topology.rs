@@ -204,7 +204,25 @@ impl Meeting {
         if reached {
             return Ok(());
         }
-        Err(self.failure(format!("not within {} s: {what}", patience.as_secs())))
+        let state: Vec<String> = hosts.iter().map(|host| self.state_of(*host)).collect();
+        Err(self.failure(format!(
+            "not within {} s: {what}; a: {}; b: {}",
+            patience.as_secs(),
+            state[0],
+            state[1]
+        )))
+    }
+
+    /// How far the exchanges of a host are.
+    fn state_of(&self, host: HostId) -> String {
+        let states: Vec<String> = exchanges(&self.world, host)
+            .map(ToString::to_string)
+            .collect();
+        if states.is_empty() {
+            "no exchange".to_owned()
+        } else {
+            states.join(", ")
+        }
     }
 
     /// Lets time pass.

@@ -1,5 +1,6 @@
 //! Both sides send a content that the other knows, check every octet that comes, and end in order.
 
+use std::fmt;
 use std::time::Duration;
 
 use keyway_node::{Node, ReadError, StreamKey, WriteError};
@@ -9,6 +10,24 @@ use super::content::Content;
 
 /// How much is written or read in one call.
 const PIECE: usize = 16 * 1024;
+
+/// How far it is, for people.
+impl fmt::Display for Exchange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let delivered = if self.delivered {
+            "delivered"
+        } else {
+            "not delivered"
+        };
+        let ended = if self.ended { "ended" } else { "not ended" };
+        let (written, read) = (self.written, self.read);
+        let (all_out, all_in) = (self.outgoing.length, self.incoming.length);
+        write!(
+            formatter,
+            "{written}/{all_out} written and {delivered}, {read}/{all_in} read and {ended}"
+        )
+    }
+}
 
 /// One side of an exchange over one stream.
 #[derive(Clone, Debug)]

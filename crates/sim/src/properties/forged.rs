@@ -8,7 +8,7 @@ use keyway_node::Config;
 use super::{Report, exchange, report};
 use crate::failure::Failure;
 use crate::forger::{Forger, Stage, is_for_relay};
-use crate::network::HostId;
+use crate::network::{HostId, Packet};
 use crate::topology::{Layout, Meeting, Run, all_done};
 
 /// Octets each way in each of many small exchanges.
@@ -63,7 +63,6 @@ fn play(run: Run, attacked: bool) -> Result<(Played, u64), Failure> {
     let (ours, theirs) = exchange(&mut meeting.world, LENGTH);
     meeting.serve(b, theirs);
     meeting.await_registered(b)?;
-    meeting.await_registered(a)?;
     meeting.dial(a, ours);
     let mut attack = Attack {
         forger: Forger::new(run.seed),
@@ -115,17 +114,26 @@ impl Attack {
             return Ok(());
         }
         let allowed = u64::from(passed_on);
-        let shown = format!(
-            "{} octets beginning {:02x?}",
-            forged.payload.len(),
-            &forged.payload[..forged.payload.len().min(17)]
-        );
+        let shown = show(&forged);
         let Some(answers) = meeting.world.inject(forged) else {
             return Ok(());
         };
         self.count += 1;
         meeting.ensure(answers <= allowed, || {
-            format!("a forgery of {shown} was answered with {answers} packets")
+            format!("{shown} was answered with {answers} packets")
         })
     }
+}
+
+fn show(packet: &Packet) -> String {
+    let Packet {
+        source,
+        destination,
+        payload,
+    } = packet;
+    let front = &payload[..payload.len().min(17)];
+    format!(
+        "a forgery from {source} to {destination} of {} octets, {front:02x?}",
+        payload.len()
+    )
 }
