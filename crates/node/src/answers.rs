@@ -72,6 +72,16 @@ impl Answers {
         self.oldest_first.push_back(digest);
     }
 
+    /// Gives no answer of the peer's again: one of its handshakes is confirmed, so that it has what it needs, and whoever sends
+    /// an old INIT once more is somebody else.
+    pub(crate) fn close(&mut self, peer: &NodeId) {
+        for answer in self.by_digest.values_mut() {
+            if answer.peer == *peer {
+                answer.given = REPEATS_MAX;
+            }
+        }
+    }
+
     fn expire(&mut self, now: Time) {
         while let Some(answer) = self
             .oldest_first
@@ -119,6 +129,20 @@ mod tests {
             Known::Enough
         ));
         assert!(matches!(answers.look_up(Time::ZERO, &[2; 32]), Known::New));
+    }
+
+    #[test]
+    fn nobody_gets_an_answer_again_whose_handshake_is_confirmed() {
+        let mut answers = Answers::default();
+        let other = SecretKey::from_bytes([8; 32]).node_id();
+        answers.remember(Time::ZERO, [1; 32], peer(), vec![1]);
+        answers.remember(Time::ZERO, [2; 32], other, vec![2]);
+        answers.close(&peer());
+        let known = |answers: &mut Answers, digest| {
+            matches!(answers.look_up(Time::ZERO, &digest), Known::Enough)
+        };
+        assert!(known(&mut answers, [1; 32]));
+        assert!(!known(&mut answers, [2; 32]));
     }
 
     #[test]

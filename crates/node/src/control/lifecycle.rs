@@ -18,6 +18,7 @@ impl Control {
         let Some(id) = self.owners.get(&key).copied() else {
             return;
         };
+        self.answers.close(&id);
         if self.association_of(&id) == Some(key) {
             return self.rekeyed(worker, id);
         }

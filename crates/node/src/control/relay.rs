@@ -220,10 +220,6 @@ impl Control {
             .get(from)
             .is_some_and(|association| is_validated(association, route))
         {
-            // The client's NAT may have rebound: whether it has, only a validated answer can tell.
-            if let Some(association) = worker.touch(from) {
-                association.probe(now, route);
-            }
             return len;
         }
         let Some(to) = direct_address(worker, AssociationKey(target.to.0)) else {

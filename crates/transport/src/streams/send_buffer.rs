@@ -104,9 +104,18 @@ impl SendBuffer {
             self.acked.insert(range);
             return 0;
         }
+<<<<<<< HEAD
         // Whatever was acknowledged ahead of its turn and touches this goes with it.
         self.acked.insert(base..range.end);
         self.base = self.acked.pop_first().map_or(base, |all| all.end);
+=======
+        self.base = range.end;
+        // What was cut otherwise when it was sent again may close several gaps at once.
+        while let Some(following) = self.acked.first().filter(|acked| acked.start <= self.base) {
+            self.base = self.base.max(following.end);
+            self.acked.remove_below(self.base);
+        }
+>>>>>>> tools
         if self.is_empty() {
             self.ring.emptied();
         }
@@ -190,6 +199,18 @@ mod tests {
         buffer.on_acked(80..100);
         assert_eq!(buffer.on_acked(0..80), 100);
         assert!(buffer.is_empty() && buffer.acked.is_empty());
+    }
+
+    #[test]
+    fn one_acknowledgement_may_close_several_gaps() {
+        let mut buffer = sent(100);
+        buffer.on_acked(10..20);
+        buffer.on_acked(30..40);
+        buffer.on_acked(50..100);
+        assert_eq!(buffer.on_acked(0..35), 40);
+        assert_eq!(buffer.on_acked(35..50), 60);
+        assert!(buffer.is_empty());
+        assert!(buffer.acked.is_empty());
     }
 
     #[test]
