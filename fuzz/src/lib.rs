@@ -15,11 +15,8 @@ mod record;
 mod rendezvous;
 
 pub use frames::frames;
-<<<<<<< HEAD
 pub use key_file::key_file;
-=======
 #[cfg(fuzzing)]
->>>>>>> tools
 #[doc(hidden)]
 pub use libfuzzer_sys;
 pub use node_id::node_id;

@@ -369,10 +369,7 @@ impl Association {
             let (route, previous) = (selection.route, selection.previous);
             self.events
                 .push(AssociationEvent::Selected { route, previous });
-<<<<<<< HEAD
             // Whoever hears of the path may ask at once how long a datagram may be.
-=======
->>>>>>> tools
             self.update_packet_room();
         }
     }

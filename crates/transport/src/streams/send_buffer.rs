@@ -104,18 +104,9 @@ impl SendBuffer {
             self.acked.insert(range);
             return 0;
         }
-<<<<<<< HEAD
         // Whatever was acknowledged ahead of its turn and touches this goes with it.
         self.acked.insert(base..range.end);
         self.base = self.acked.pop_first().map_or(base, |all| all.end);
-=======
-        self.base = range.end;
-        // What was cut otherwise when it was sent again may close several gaps at once.
-        while let Some(following) = self.acked.first().filter(|acked| acked.start <= self.base) {
-            self.base = self.base.max(following.end);
-            self.acked.remove_below(self.base);
-        }
->>>>>>> tools
         if self.is_empty() {
             self.ring.emptied();
         }
