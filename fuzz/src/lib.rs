@@ -8,19 +8,34 @@
 #![forbid(unsafe_code)]
 
 mod frames;
+mod key_file;
+mod node_id;
 mod packet;
+mod record;
+mod rendezvous;
 
 pub use frames::frames;
+pub use key_file::key_file;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use libfuzzer_sys;
+pub use node_id::node_id;
 pub use packet::packet;
+pub use record::record;
+pub use rendezvous::rendezvous;
 
 /// What a target does with its input.
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: &[(&str, Target)] = &[("frames", frames), ("packet", packet)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("frames", frames),
+    ("key_file", key_file),
+    ("node_id", node_id),
+    ("packet", packet),
+    ("record", record),
+    ("rendezvous", rendezvous),
+];
 
 /// Runs a target once with each file that the command line names: how one looks into what a fuzzer found, on stable and
 /// with a debugger at hand.

@@ -380,6 +380,12 @@ impl Node {
         self.settle(now);
     }
 
+    /// True while no peer owes an acknowledgement for anything that was written, streams' ends included.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.control.is_drained(&self.worker)
+    }
+
     /// True once every association has ended after [`close`](Self::close).
     #[must_use]
     pub fn is_closed(&self) -> bool {

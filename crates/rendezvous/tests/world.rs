@@ -218,7 +218,11 @@ impl Client {
                 self.channels.remove(token);
             }
             ClientEvent::Stale { epoch, .. } => self.epoch = epoch + 1,
-            _ => {}
+            ClientEvent::Published { .. }
+            | ClientEvent::NotPublished { .. }
+            | ClientEvent::Record { .. }
+            | ClientEvent::NotFound { .. }
+            | ClientEvent::Refused { .. } => {}
         }
         self.events.push(event);
     }

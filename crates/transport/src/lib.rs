@@ -11,6 +11,8 @@ mod recovery;
 mod route;
 mod sent_frame;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 pub use association::{Association, ReceiveError};
 pub use batch::{Batch, Ecn, Transmit};

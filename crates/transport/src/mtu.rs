@@ -1,8 +1,9 @@
 //! How large packets may be: a small form of packetization-layer path MTU discovery (RFC 8899; RFC 9000, 14).
 //!
-//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once; when
-//! that passes and the ends allow for more (jumbo frames, loopback), it tries all that they allow. There is no binary search
-//! between these: a size that neither ethernet nor the interface explains is rare, and each wrong guess costs a timeout.
+//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once;
+//! when that passes and the ends allow for more (jumbo frames, loopback), it tries all that they allow. There is no binary
+//! search between these: a size that neither ethernet nor the interface explains is rare, and each wrong guess costs a
+//! timeout.
 
 use std::time::Duration;
 
@@ -230,6 +231,16 @@ mod tests {
         assert_eq!(mtu.current(), 1_200);
         assert_eq!(mtu.due(at(602)), None);
         assert_eq!(mtu.due(at(603)), Some(1_452));
+    }
+
+    #[test]
+    fn a_probe_lost_in_a_black_hole_does_not_bring_the_next_one_forward() {
+        let mut mtu = MtuProbe::new(8_952);
+        mtu.on_probe_acked(1_452);
+        mtu.on_probe_sent();
+        assert!(black_hole(&mut mtu, at(1)));
+        mtu.on_probe_lost(at(1), at(2));
+        assert_eq!(mtu.due(at(600)), None);
     }
 
     #[test]

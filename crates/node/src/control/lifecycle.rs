@@ -311,6 +311,11 @@ impl Control {
         }
     }
 
+    /// True when every association has delivered what was written.
+    pub(crate) fn is_drained(&self, worker: &Worker) -> bool {
+        self.owners.keys().all(|key| worker.get(*key).is_none_or(Association::is_drained))
+    }
+
     /// True when every association that was there at [`close`](Self::close) has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.closing && self.owners.is_empty()

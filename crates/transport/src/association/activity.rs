@@ -18,6 +18,8 @@ pub(crate) struct Activity {
     last_heard: Time,
     /// Since when something waits to be acknowledged or sent, and nothing was acknowledged.
     waiting_since: Option<Time>,
+    /// The latest time that was heard of.
+    noted: Time,
     stalled: bool,
     /// When a handshake was last asked for and not made.
     asked: Option<Time>,
@@ -41,6 +43,7 @@ impl Activity {
             last_use: now,
             last_heard: now,
             waiting_since: None,
+            noted: now,
             stalled: false,
             asked: None,
         }
@@ -75,6 +78,7 @@ impl Activity {
         waits: bool,
         acknowledged: bool,
     ) -> Option<Change> {
+        self.note(now);
         if !waits {
             self.waiting_since = None;
         } else if acknowledged {
@@ -92,6 +96,16 @@ impl Activity {
             return Some(Change::Stalled);
         }
         None
+    }
+
+    /// Time has come so far.
+    pub(crate) fn note(&mut self, now: Time) {
+        self.noted = self.noted.max(now);
+    }
+
+    /// The latest time that was heard of.
+    pub(crate) fn noted(&self) -> Time {
+        self.noted
     }
 
     /// When a stall has to be reported.

@@ -369,6 +369,11 @@ impl Association {
         matches!(self.phase, Phase::Ended)
     }
 
+    #[cfg(test)]
+    pub(crate) fn key_phases(&self) -> u64 {
+        self.sessions.key_phases()
+    }
+
     /// Whether frames are still exchanged.
     fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)

@@ -208,7 +208,7 @@ fn stays(current: &Path, best: &Path) -> bool {
         return false;
     }
     let (current, best) = (current.recovery.rtt().min(), best.recovery.rtt().min());
-    current <= best + HYSTERESIS.max(best / 5)
+    current <= best + HYSTERESIS.max(current / 5)
 }
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ pub(crate) struct LiveSession {
     /// When a packet of the sealing key's phase was first acknowledged.
     phase_acked: Option<Time>,
     ratcheted_by_peer: Option<Time>,
+    #[cfg(test)]
+    phases: u64,
 }
 
 /// What opening a packet in a slot showed.
@@ -134,6 +136,8 @@ impl Sessions {
             tag,
             phase_acked: None,
             ratcheted_by_peer: None,
+            #[cfg(test)]
+            phases: 0,
         };
         self.remove(local_slot);
         *self.place_mut(local_slot) = Place::Live(Box::new(live));
@@ -259,6 +263,12 @@ impl Sessions {
             .sealing_session()
             .and_then(|live| live.ratchet_at(linger));
         ends.chain(phases).chain(ratchet).min()
+    }
+
+    /// Key phases that the sealing direction has gone through since the handshake.
+    #[cfg(test)]
+    pub(crate) fn key_phases(&self) -> u64 {
+        self.sealing_session().map_or(0, |live| live.phases)
     }
 
     /// Drops every session: nothing is sealed or opened any more.
@@ -399,6 +409,10 @@ impl LiveSession {
 
     fn ratchet(&mut self, tag: KeyTag) {
         self.session.ratchet();
+        #[cfg(test)]
+        {
+            self.phases += 1;
+        }
         self.tag = tag;
         self.phase_acked = None;
     }
@@ -702,17 +716,19 @@ mod tests {
     fn what_is_not_authentic_changes_nothing() {
         let mut ends = Ends::new();
         ends.shake(at(0), 1, 1, 0);
+        let cid = Cid::new([1; Cid::LEN]);
         let header = DataHeader {
             slot: slot(0),
             phase: false,
-            cid: Cid::new([1; Cid::LEN]),
+            cid,
             number: 5,
         };
         let mut octets = [0; DATA_HEADER_LEN];
         header.emit(&mut octets);
+        let mut sealed = [9; 40];
         let forged = ends
             .responder
-            .open(at(1), &header, SEQUENCE, &octets, &mut [9; 40]);
+            .open(at(1), &header, SEQUENCE, &octets, &mut sealed);
         assert_eq!(
             forged,
             Err(SessionOpenError::Key(OpenError::Unauthenticated))
@@ -724,7 +740,7 @@ mod tests {
         };
         let stray = ends
             .responder
-            .open(at(1), &elsewhere, SEQUENCE, &octets, &mut [9; 40]);
+            .open(at(1), &elsewhere, SEQUENCE, &octets, &mut sealed);
         assert_eq!(stray, Err(SessionOpenError::NoSession));
     }
 }

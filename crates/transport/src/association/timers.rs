@@ -17,11 +17,12 @@ impl Association {
             Phase::Closing(closing) if closing.until <= now => return self.finish_closing(),
             Phase::Closing(_) | Phase::Answering(_) | Phase::Ended => return,
         }
+        self.activity.note(now);
+        let linger = self.paths.linger();
+        self.sessions.handle_timeout(now, linger);
         if self.activity.ends_at() <= now || self.is_abortive() {
             return self.end(EndReason::TimedOut);
         }
-        let linger = self.paths.linger();
-        self.sessions.handle_timeout(now, linger);
         while let Some(cid) = self.issued.expire(now, linger) {
             self.events.push(AssociationEvent::CidRetired(cid));
         }
@@ -144,7 +145,7 @@ impl Association {
             let due = self.activity.ask_at(self.sessions.rekey_due()?);
             return self.activity.is_wanted_at(due).then_some(due);
         }
-        let due = self.activity.ask_at(Time::ZERO);
+        let due = self.activity.ask_at(self.activity.noted());
         (self.has_output() || self.activity.is_wanted_at(due)).then_some(due)
     }
 

@@ -325,9 +325,12 @@ mod tests {
     /// Sends every challenge that is due until the route is given up, and says when each was.
     fn attempts(validations: &mut Validations, urgent: Option<Duration>, limit: usize) -> Vec<u64> {
         let mut times = Vec::new();
-        while times.len() < limit
-            && let Some((index, when, _)) = validations.challenges().next()
-        {
+        while times.len() < limit {
+            let next = validations
+                .challenges()
+                .next()
+                .map(|(index, when, _)| (index, when));
+            let Some((index, when)) = next else { break };
             let data = [u8::try_from(times.len()).unwrap(); 8];
             validations.challenge(index, when, data, true, urgent);
             times.push(when.as_micros() / 1000);

@@ -23,6 +23,7 @@ impl<F> Recovery<F> {
         for range in ack.ranges {
             self.numbers.check(&range)?;
         }
+        out.rtt_sample = None;
         let first = out.acked.len();
         let in_flight = self.sent.in_flight();
         let largest = ack.ranges.largest();
@@ -38,7 +39,6 @@ impl<F> Recovery<F> {
         self.largest_acked = self.largest_acked.max(Some(largest));
         self.last_ack_at = now;
         self.congestion.on_ack(newest, self.sent.next(), in_flight);
-        out.rtt_sample = None;
         if same_path && elicited && newest == largest {
             // The delay is what the peer says; it may not say more than it announced (RFC 9002, 5.3).
             let delay = ack.delay.min(self.max_ack_delay);
@@ -83,5 +83,185 @@ impl<F> Recovery<F> {
             self.congestion.on_acked(now, octets, self.rtt.smoothed());
         }
         self.sent.trim();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::OptimisticAck;
+    use super::super::testing::{MS, Sender, at};
+
+    #[test]
+    fn every_packet_comes_back_once() {
+        let mut sender = Sender::measured();
+        sender.send_many(100, 6);
+        sender.ack(200, &[4..=5, 1..=2]);
+        assert_eq!(sender.acked(), [1, 2, 4, 5]);
+        sender.ack(201, &[0..=6]);
+        assert_eq!(sender.acked(), [3, 6]);
+        assert!(sender.lost().is_empty());
+        assert_eq!(sender.recovery.in_flight(), 0);
+    }
+
+    #[test]
+    fn the_round_trip_is_measured_by_the_largest_when_it_is_new() {
+        // RFC 9002, 5.1.
+        let mut sender = Sender::measured();
+        sender.send(100);
+        sender.send(110);
+        sender.ack(250, &[2..=2]);
+        assert_eq!(sender.out.rtt_sample, Some(140 * MS));
+        sender.ack(300, &[1..=2]);
+        assert_eq!(sender.out.rtt_sample, None, "the largest is not new");
+        assert_eq!(sender.recovery.rtt().latest(), 140 * MS);
+    }
+
+    #[test]
+    fn an_acknowledgement_that_came_another_way_does_not_measure_this_path() {
+        let mut sender = Sender::measured();
+        sender.send(100);
+        sender
+            .try_ack(900, &[1..=1], Duration::ZERO, false)
+            .unwrap();
+        assert_eq!(sender.acked(), [1]);
+        assert_eq!(sender.recovery.rtt().latest(), 100 * MS);
+    }
+
+    #[test]
+    fn an_acknowledgement_of_a_bare_acknowledgement_does_not_measure() {
+        // RFC 9002, 5.1: nothing in it asked for an answer, so it may have waited for long.
+        let mut sender = Sender::measured();
+        sender.send_bare_ack(100);
+        sender.ack(900, &[1..=1]);
+        assert_eq!(sender.recovery.rtt().latest(), 100 * MS);
+    }
+
+    #[test]
+    fn the_peer_may_not_claim_more_delay_than_it_announced() {
+        // RFC 9002, 5.3.
+        let mut sender = Sender::measured();
+        sender.send(100);
+        sender
+            .try_ack(300, &[1..=1], Duration::from_secs(3_600), true)
+            .unwrap();
+        assert_eq!(sender.out.rtt_sample, Some(175 * MS));
+    }
+
+    #[test]
+    fn an_acknowledgement_of_what_was_not_sent_changes_nothing() {
+        // RFC 9000, 13.1 and 21.4.
+        let mut sender = Sender::measured();
+        sender.send_many(100, 3);
+        let refused = sender.try_ack(200, &[4..=4, 1..=2], Duration::ZERO, true);
+        assert_eq!(refused, Err(OptimisticAck { number: 4 }));
+        assert!(sender.acked().is_empty());
+        assert_eq!(sender.recovery.in_flight(), 3_600);
+    }
+
+    #[test]
+    fn an_acknowledgement_of_a_number_left_out_is_refused() {
+        // RFC 9000, 21.4.
+        let mut sender = Sender::measured();
+        let mut before = 0;
+        let skipped = loop {
+            let number = sender.send(100);
+            if number > before + 1 {
+                break number - 1;
+            }
+            before = number;
+        };
+        let refused = sender.try_ack(200, &[skipped - 1..=skipped + 1], Duration::ZERO, true);
+        assert_eq!(refused, Err(OptimisticAck { number: skipped }));
+        sender.ack(200, &[skipped + 1..=skipped + 1, 0..=skipped - 1]);
+        assert_eq!(sender.acked().len() as u64, skipped);
+    }
+
+    #[test]
+    fn a_late_acknowledgement_takes_the_cut_back_and_tolerates_as_much_reordering() {
+        // RFC 9438, 4.9.2; RFC 9002, 6.1.1.
+        let mut sender = Sender::measured();
+        let before = sender.recovery.window();
+        sender.send_many(100, 6);
+        sender.ack(200, &[5..=5]);
+        assert_eq!(sender.lost(), [1, 2]);
+        assert_eq!(sender.recovery.window(), before * 7 / 10);
+        sender.ack(201, &[5..=5, 1..=2]);
+        assert!(
+            sender.acked() == [5],
+            "what was reported as lost is not reported again"
+        );
+        assert!(sender.recovery.window() >= before);
+        sender.ack(201, &[3..=6]);
+        sender.send_many(201, 6);
+        sender.ack(300, &[11..=11]);
+        assert!(sender.lost().is_empty(), "four apart is tolerated");
+        sender.ack(300, &[12..=12]);
+        assert_eq!(sender.lost(), [7], "five apart is not");
+    }
+
+    #[test]
+    fn a_cut_with_one_real_loss_stays() {
+        let mut sender = Sender::measured();
+        let before = sender.recovery.window();
+        sender.send_many(100, 6);
+        sender.ack(200, &[5..=5]);
+        sender.ack(201, &[5..=5, 1..=1]);
+        assert_eq!(sender.recovery.window(), before * 7 / 10);
+    }
+
+    #[test]
+    fn marked_packets_cut_the_window_once_per_round_trip() {
+        // RFC 9002, 7.1.
+        let mut sender = Sender::measured();
+        sender.send_many(100, 4);
+        sender.ack(200, &[1..=2]);
+        let before = sender.recovery.window();
+        sender.recovery.on_ecn_ce(1);
+        assert_eq!(sender.recovery.window(), before * 7 / 10);
+        sender.recovery.on_ecn_ce(1);
+        sender.ack(201, &[3..=4]);
+        sender.recovery.on_ecn_ce(2);
+        assert_eq!(sender.recovery.window(), before * 7 / 10);
+        sender.send(300);
+        sender.ack(400, &[5..=5]);
+        let before = sender.recovery.window();
+        sender.recovery.on_ecn_ce(3);
+        assert_eq!(sender.recovery.window(), before * 7 / 10);
+    }
+
+    #[test]
+    fn a_size_probe_that_was_abandoned_is_sent_again() {
+        let mut sender = Sender::with_limit(1_452);
+        sender.send_probe(0, 1_452);
+        assert_eq!(sender.recovery.mtu_probe(at(1_000)), None);
+        sender.recovery.abandon(at(1_000), &mut sender.out);
+        assert_eq!(sender.recovery.mtu_probe(at(1_000)), Some(1_452));
+    }
+
+    #[test]
+    fn what_an_abandoned_path_carried_comes_back_as_lost_and_the_window_is_as_new() {
+        let mut sender = Sender::measured();
+        sender.send_many(100, 5);
+        sender.ack(200, &[2..=2]);
+        sender.timeout(2_000);
+        let mut lost = sender.lost();
+        sender.recovery.abandon(at(2_000), &mut sender.out);
+        lost.extend(sender.lost());
+        lost.sort_unstable();
+        assert_eq!(lost, [1, 3, 4, 5]);
+        assert_eq!(
+            (sender.recovery.in_flight(), sender.recovery.window()),
+            (0, 12_000)
+        );
+        assert_eq!(sender.recovery.timeout(), None);
+        sender.ack(2_001, &[0..=5]);
+        assert_eq!(sender.acked(), [2], "late acknowledgements are of no use");
+        assert_eq!(
+            sender.recovery.rtt().smoothed(),
+            100 * MS,
+            "the path may come back"
+        );
     }
 }

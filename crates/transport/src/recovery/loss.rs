@@ -115,3 +115,198 @@ impl<F> Recovery<F> {
         Some(event)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::TimeoutOutcome;
+    use super::super::testing::{Sender, at};
+
+    #[test]
+    fn a_packet_is_lost_when_one_three_numbers_later_is_acknowledged() {
+        // RFC 9002, 6.1.1.
+        let mut sender = Sender::measured();
+        sender.send_many(100, 5);
+        sender.ack(150, &[3..=3]);
+        assert!(sender.lost().is_empty());
+        sender.ack(150, &[4..=4]);
+        assert_eq!(sender.lost(), [1]);
+        sender.ack(150, &[5..=5]);
+        assert_eq!(sender.lost(), [2]);
+    }
+
+    #[test]
+    fn a_packet_is_lost_after_nine_eighths_of_the_round_trip() {
+        // RFC 9002, 6.1.2: 112.5 ms after it was sent, once a later one is acknowledged.
+        let mut sender = Sender::measured();
+        sender.send(100);
+        sender.send(101);
+        sender.ack(201, &[2..=2]);
+        assert!(sender.lost().is_empty());
+        let due = sender.recovery.timeout().unwrap();
+        assert_eq!(due, at(212) + std::time::Duration::from_micros(500));
+        assert_eq!(sender.timeout(212), TimeoutOutcome::None);
+        assert_eq!(sender.timeout(213), TimeoutOutcome::Lost);
+        assert_eq!(sender.lost(), [1]);
+        assert_eq!(sender.recovery.timeout(), None);
+    }
+
+    #[test]
+    fn a_packet_after_the_largest_acknowledged_is_not_lost() {
+        // RFC 9002, 6.1.
+        let mut sender = Sender::measured();
+        sender.send(100);
+        sender.send(101);
+        sender.ack(2_000, &[1..=1]);
+        assert!(sender.lost().is_empty());
+        assert_eq!(sender.recovery.in_flight(), 1_200);
+    }
+
+    #[test]
+    fn several_losses_at_once_cut_the_window_once() {
+        // RFC 9002, 7.3.2.
+        let mut sender = Sender::measured();
+        let before = sender.recovery.window();
+        sender.send_many(100, 9);
+        sender.ack(200, &[9..=9, 4..=4]);
+        assert_eq!(sender.lost(), [1, 2, 3, 5, 6]);
+        sender.timeout(400);
+        assert_eq!(sender.lost(), [7, 8]);
+        assert_eq!(sender.recovery.window(), before * 7 / 10);
+    }
+
+    #[test]
+    fn the_loss_of_a_bare_acknowledgement_is_not_congestion() {
+        // RFC 9002, 2 and 7: what is not in flight is not controlled.
+        let mut sender = Sender::measured();
+        let before = sender.recovery.window();
+        sender.send_bare_ack(100);
+        sender.send(100);
+        sender.send_many(100, 3);
+        sender.ack(200, &[2..=5]);
+        assert_eq!(sender.lost(), [1]);
+        assert!(sender.recovery.window() >= before);
+    }
+
+    #[test]
+    fn the_loss_of_a_size_probe_is_not_congestion() {
+        // RFC 8899, 3, item 7; RFC 9000, 14.4.
+        let mut sender = Sender::with_limit(1_452);
+        sender.send(0);
+        sender.ack(100, &[0..=0]);
+        let before = sender.recovery.window();
+        assert_eq!(sender.recovery.mtu_probe(at(100)), Some(1_452));
+        sender.send_probe(100, 1_452);
+        sender.send_many(100, 3);
+        sender.ack(200, &[2..=4]);
+        assert_eq!(sender.lost(), [0, 1][1..]);
+        assert!(sender.recovery.window() >= before);
+        assert_eq!(sender.recovery.mtu(), 1_200);
+        assert_eq!(
+            sender.recovery.mtu_probe(at(374)),
+            None,
+            "one timeout after the first"
+        );
+        assert_eq!(sender.recovery.mtu_probe(at(375)), Some(1_452));
+    }
+
+    #[test]
+    fn losses_that_span_three_probe_timeouts_collapse_the_window() {
+        // RFC 9002, 7.6. The second sample makes the probe timeout 275 ms.
+        let mut sender = Sender::measured();
+        sender.send(101);
+        sender.send(927);
+        sender.send(1_000);
+        sender.send_many(1_001, 2);
+        sender.ack(1_101, &[5..=5]);
+        assert_eq!(sender.lost(), [1, 2]);
+        assert_eq!(sender.recovery.window(), 2_400);
+    }
+
+    #[test]
+    fn losses_that_span_less_cut_once() {
+        // RFC 9002, 7.6.
+        let mut sender = Sender::measured();
+        let before = sender.recovery.window();
+        sender.send(101);
+        sender.send(926);
+        sender.send(1_000);
+        sender.send_many(1_001, 2);
+        sender.ack(1_101, &[5..=5]);
+        assert_eq!(sender.lost(), [1, 2]);
+        assert_eq!(sender.recovery.window(), before * 7 / 10);
+    }
+
+    #[test]
+    fn an_acknowledgement_in_between_rules_out_persistent_congestion() {
+        // RFC 9002, 7.6.2.
+        let mut sender = Sender::measured();
+        sender.send(101);
+        sender.send(600);
+        sender.send(2_500);
+        sender.send_many(2_501, 3);
+        sender.ack(2_601, &[4..=6, 2..=2]);
+        assert_eq!(sender.lost(), [1, 3]);
+        assert!(sender.recovery.window() > 2_400);
+    }
+
+    #[test]
+    fn losses_before_the_first_sample_are_not_persistent_congestion() {
+        // RFC 9002, 7.6.2.
+        let mut sender = Sender::new();
+        sender.send(0);
+        sender.send(20_000);
+        sender.send(40_000);
+        sender.ack(40_100, &[2..=2]);
+        assert_eq!(sender.lost(), [0, 1]);
+        assert!(sender.recovery.window() > 2_400);
+    }
+
+    #[test]
+    fn after_persistent_congestion_the_minimum_round_trip_is_measured_anew() {
+        // RFC 9002, 5.2.
+        let mut sender = Sender::measured();
+        sender.send(101);
+        sender.send(2_400);
+        sender.send(2_501);
+        sender.ack(2_701, &[3..=3]);
+        assert_eq!(sender.recovery.window(), 2_400, "collapsed");
+        sender.send(2_701);
+        sender.ack(3_001, &[4..=4]);
+        assert_eq!(
+            sender.recovery.rtt().min(),
+            at(3_001).saturating_since(at(2_701))
+        );
+    }
+
+    #[test]
+    fn large_packets_that_vanish_thrice_make_the_path_small_again() {
+        // RFC 8899, 4.3: a black hole; the answers to small packets show that it is not congestion.
+        let mut sender = Sender::with_limit(1_452);
+        sender.send_probe(0, 1_452);
+        sender.ack(100, &[0..=0]);
+        let mut now = 100;
+        let mut cycles = 0;
+        while sender.recovery.mtu() == 1_452 {
+            cycles += 1;
+            let large = sender.send_packet(now, 1_452, true, false);
+            let due = sender.recovery.timeout().unwrap();
+            now = u64::try_from(due.saturating_since(at(0)).as_millis()).unwrap() + 1;
+            sender.timeout(now);
+            assert_eq!(sender.recovery.mtu(), 1_200);
+            let small = sender.send(now);
+            now += 100;
+            sender.ack(now, &[small..=small]);
+            assert_eq!(sender.lost(), [large]);
+        }
+        assert_eq!(cycles, 3);
+        sender.recovery.congestion.on_persistent_congestion();
+        assert_eq!(
+            sender.recovery.window(),
+            2_400,
+            "two packets of the size that passes"
+        );
+        assert!(now < 2_000, "{now} ms");
+        assert_eq!(sender.recovery.mtu_probe(at(now + 599_000)), None);
+        assert_eq!(sender.recovery.mtu_probe(at(now + 600_000)), Some(1_452));
+    }
+}

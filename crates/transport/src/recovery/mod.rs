@@ -1,14 +1,18 @@
 //! What one path knows about what it has in flight: loss recovery and congestion control (RFC 9002).
 //!
-//! One [`Recovery`] belongs to one path. Its packet numbers go on when the path changes its CID. It never looks into packets:
-//! `F` is whatever the caller wants back with each of them, and every packet comes back once, as acknowledged or as lost.
+//! One [`Recovery`] belongs to one path. Its packet numbers go on when the path changes its CID. It never looks into
+//! packets: `F` is whatever the caller wants back with each of them. Every packet comes back once, as acknowledged or as
+//! lost; only bare acknowledgements may be forgotten, when the peer acknowledges none of a great many.
 //!
 //! ```text
-//! to send:     send_allowance ──> next_number, seal ──> on_sent       (bare acknowledgements: without the allowance)
-//! ACK came:    on_ack ──> drain AckOutcome: acked, then lost ──> send again
-//! time passed: on_timeout ──> drain AckOutcome ──> send again
+//! to send:     mtu_probe, send_allowance ──> next_number, seal ──> on_sent     (bare acknowledgements need no allowance)
+//! ACK came:    on_ack ──> drain AckOutcome: acked, then lost ──> send
+//! time passed: on_timeout ──> drain AckOutcome ──> send; after Pto at least `probes` packets
 //! then wait:   timeout, and pacing_deadline if something waits to be sent
 //! ```
+//!
+//! What bounds memory: the congestion window for packets in flight, [`sent`] for bare acknowledgements, [`spurious`] for
+//! losses remembered. What bounds work: each ACK passes the numbers between the oldest unresolved one and the newest once.
 
 mod acks;
 mod congestion;
@@ -20,6 +24,14 @@ mod rtt;
 mod sent;
 mod skip;
 mod spurious;
+mod timeout;
+
+#[cfg(test)]
+mod bottleneck;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
 
@@ -29,6 +41,7 @@ use rand_core::Rng;
 pub(crate) use self::rtt::Rtt;
 pub(crate) use self::sent::SentPacket;
 pub(crate) use self::skip::OptimisticAck;
+pub(crate) use self::timeout::TimeoutOutcome;
 
 use self::congestion::{Congestion, whole};
 use self::pacer::Pacer;
@@ -40,15 +53,8 @@ use crate::mtu::{BASE, MtuProbe};
 /// The round trip that a path without a sample is assumed to take (RFC 9002, 6.2.2).
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(333);
 
-/// Backoff never raises the probe timeout above this (the timeout without backoff may be longer). RFC 9002, 6.2.1 doubles
-/// without bound; then a path that comes back after an outage is noticed as late again as the outage was long.
-const PTO_BACKOFF_MAX: Duration = Duration::from_secs(2);
-
-/// Packets to send when the probe timeout expires: one of them may be lost (RFC 9002, 6.2.4).
-const PTO_PROBES: u8 = 2;
-
-/// What an acknowledgement or a timeout settled. The caller keeps one and drains it after each call; nothing is cleared here,
-/// so nothing is forgotten.
+/// What an acknowledgement or a timeout settled. The caller keeps one and drains it after each call; nothing is cleared
+/// here, so nothing is forgotten.
 #[derive(Debug)]
 pub(crate) struct AckOutcome<F> {
     /// Packets that arrived, in no particular order.
@@ -67,21 +73,6 @@ impl<F> Default for AckOutcome<F> {
             rtt_sample: None,
         }
     }
-}
-
-/// What a timeout meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TimeoutOutcome {
-    /// Nothing was due.
-    None,
-    /// Packets were late enough to be lost; they are in the outcome.
-    Lost,
-    /// No acknowledgement came. Nothing counts as lost, but `probes` ack-eliciting packets have to go out now, of new data
-    /// or of what [`Recovery::probe_frames`] names, else a PING (RFC 9002, 6.2.4). The allowance covers them.
-    Pto {
-        /// How many.
-        probes: u8,
-    },
 }
 
 /// Loss recovery and congestion control of one path.
@@ -170,34 +161,8 @@ impl<F> Recovery<F> {
         self.sent.push(packet);
         if counts {
             self.congestion.on_sent(before, self.sent.in_flight());
-            self.pacer
-                .on_sent(now, self.congestion.pace(self.rtt.smoothed()), size);
+            self.pacer.on_sent(size);
         }
-    }
-
-    /// Something is due: a loss by time, or the probe timeout. No-op when nothing is.
-    pub(crate) fn on_timeout(&mut self, now: Time, out: &mut AckOutcome<F>) -> TimeoutOutcome {
-        self.pacer.expire(now);
-        if self.loss_at.is_some_and(|at| at <= now) {
-            let before = out.lost.len();
-            self.detect_losses(now, out);
-            if out.lost.len() > before {
-                return TimeoutOutcome::Lost;
-            }
-        }
-        if self.loss_at.is_none() && self.pto_at().is_some_and(|at| at <= now) {
-            self.pto_from = now;
-            self.pto_count = self.pto_count.saturating_add(1);
-            self.probes = PTO_PROBES;
-            return TimeoutOutcome::Pto { probes: PTO_PROBES };
-        }
-        TimeoutOutcome::None
-    }
-
-    /// When [`on_timeout`](Self::on_timeout) has to be called; `Some` as long as ack-eliciting packets are in flight
-    /// (RFC 9002, 6.2.1).
-    pub(crate) fn timeout(&self) -> Option<Time> {
-        self.loss_at.or_else(|| self.pto_at())
     }
 
     /// The path was given up: everything in flight goes to `out.lost`, and congestion control starts afresh. The round-trip
@@ -207,7 +172,6 @@ impl<F> Recovery<F> {
             out.lost.extend(self.sent.lose(number));
         }
         self.sent.trim();
-        self.lost.clear();
         self.congestion.reset(self.sent.next());
         self.pacer = Pacer::new(now);
         self.mtu.on_abandoned();
@@ -223,17 +187,16 @@ impl<F> Recovery<F> {
             .saturating_sub(self.sent.in_flight())
     }
 
-    /// Octets that may leave now, in packets that count as in flight: 0, or at least one packet of [`mtu`](Self::mtu) octets.
-    /// Bounded by the window and by pacing, to a batch; ask again after sending that much. Probes that a timeout asked for
-    /// are always covered.
+    /// Octets that may leave now, in packets that count as in flight: 0, or at least one packet of [`mtu`](Self::mtu)
+    /// octets. Bounded by the window and by pacing, to a batch; ask again after sending that much. Probes that a timeout
+    /// asked for are always covered.
     pub(crate) fn send_allowance(&mut self, now: Time) -> usize {
         let packet = self.mtu();
         let allowed = if self.probes > 0 {
             u64::from(packet) * u64::from(self.probes)
         } else if self.window_is_open() {
-            let paced = self
-                .pacer
-                .allowance(now, self.congestion.pace(self.rtt.smoothed()));
+            let pace = self.congestion.pace(self.rtt.smoothed());
+            let paced = self.pacer.allowance(now, pace, self.sent.in_flight() == 0);
             whole(paced).min(self.window_available())
         } else {
             0
@@ -286,16 +249,6 @@ impl<F> Recovery<F> {
         &self.rtt
     }
 
-    /// The probe timeout without backoff (RFC 9002, 6.2.1).
-    pub(crate) fn pto_base(&self) -> Duration {
-        self.rtt.pto_base(self.max_ack_delay)
-    }
-
-    /// Probe timeouts since something was acknowledged.
-    pub(crate) fn pto_count(&self) -> u32 {
-        self.pto_count
-    }
-
     /// Octets in flight.
     pub(crate) fn in_flight(&self) -> u64 {
         self.sent.in_flight()
@@ -306,40 +259,136 @@ impl<F> Recovery<F> {
         self.congestion.window()
     }
 
-    /// Since when the peer owes an acknowledgement: the later of when the oldest ack-eliciting packet in flight was sent and
-    /// when anything was last acknowledged. `None` when nothing ack-eliciting is in flight.
-    pub(crate) fn unacked_since(&self) -> Option<Time> {
-        let oldest = self.sent.unresolved().find(|packet| packet.ack_eliciting)?;
-        Some(oldest.sent_at.max(self.last_ack_at))
-    }
-
-    /// What the oldest ack-eliciting packets in flight carried: what a probe should repeat if there is nothing new.
-    pub(crate) fn probe_frames(&self) -> impl Iterator<Item = &F> {
-        let eliciting = self
-            .sent
-            .unresolved()
-            .filter(|packet| packet.ack_eliciting && !packet.mtu_probe);
-        eliciting
-            .take(usize::from(PTO_PROBES))
-            .map(|packet| &packet.frames)
-    }
-
-    /// Probes that a timeout asked for and that have not been sent.
-    pub(crate) fn probes(&self) -> u8 {
-        self.probes
-    }
-
     fn window_is_open(&self) -> bool {
         self.window_available() >= u64::from(self.mtu())
     }
+}
 
-    fn pto_at(&self) -> Option<Time> {
-        if !self.sent.has_eliciting() {
-            return None;
+#[cfg(test)]
+mod tests {
+    use super::testing::{MS, Sender, at};
+
+    #[test]
+    fn nothing_leaves_beyond_the_window() {
+        // RFC 9002, 7.
+        let mut sender = Sender::measured();
+        let mut sent = 0;
+        let mut now = 100;
+        while sender.recovery.window_available() >= 1_200 {
+            while sender.recovery.send_allowance(at(now)) >= 1_200 {
+                sender.send(now);
+                sent += 1_200;
+            }
+            now += 1;
         }
-        let base = self.pto_base();
-        // Beyond 2^16 any base exceeds the bound.
-        let backed_off = base.saturating_mul(1 << self.pto_count.min(16));
-        Some(self.pto_from + backed_off.min(base.max(PTO_BACKOFF_MAX)))
+        let window = sender.recovery.window();
+        assert!(
+            sent <= window && sent + 1_200 > window,
+            "{sent} of {window}"
+        );
+        assert_eq!(sender.recovery.send_allowance(at(now + 1_000)), 0);
+        assert_eq!(
+            sender.recovery.pacing_deadline(),
+            None,
+            "not pacing is what limits"
+        );
+    }
+
+    /// A path with a window of 20 packets, of which pacing let some leave at 200 ms and refused the rest.
+    fn paced() -> Sender {
+        let mut sender = Sender::measured();
+        sender.send_many(100, 10);
+        sender.ack(200, &[1..=10]);
+        while sender.recovery.send_allowance(at(200)) >= 1_200 {
+            sender.send(200);
+        }
+        assert!(sender.recovery.window_available() >= 1_200);
+        sender
+    }
+
+    #[test]
+    fn pacing_says_when_to_go_on() {
+        // RFC 9002, 7.7.
+        let mut sender = paced();
+        let deadline = sender
+            .recovery
+            .pacing_deadline()
+            .expect("pacing is what limits");
+        assert!(deadline > at(200) && deadline < at(300));
+        assert!(sender.recovery.send_allowance(deadline) >= 2_400);
+        assert_eq!(sender.recovery.pacing_deadline(), None);
+    }
+
+    #[test]
+    fn a_pacing_deadline_that_passed_is_not_waited_for() {
+        let mut sender = paced();
+        assert!(sender.recovery.pacing_deadline().is_some());
+        sender.timeout(299);
+        assert_eq!(sender.recovery.pacing_deadline(), None);
+    }
+
+    #[test]
+    fn a_size_that_passed_is_used_and_the_next_waits_for_a_window_that_holds_it() {
+        // RFC 8899, 3, item 7 (the probes themselves are controlled) and 5.3.
+        let mut sender = Sender::with_limit(65_507);
+        let probe = sender.send_probe(0, 1_452);
+        sender.ack(100, &[probe..=probe]);
+        assert_eq!(sender.recovery.mtu(), 1_452);
+        let mut now = 100;
+        while sender.recovery.window() < 65_507 {
+            assert_eq!(
+                sender.recovery.mtu_probe(at(now)),
+                None,
+                "{}",
+                sender.recovery.window()
+            );
+            let first = sender.number();
+            let mut last = first;
+            while sender.recovery.window_available() >= 1_452 {
+                last = sender.send_packet(now, 1_452, true, false);
+            }
+            now += 100;
+            sender.ack(now, &[first..=last]);
+        }
+        assert_eq!(sender.recovery.mtu_probe(at(now)), Some(65_507));
+    }
+
+    #[test]
+    fn an_idle_hour_does_not_inflate_the_window() {
+        // RFC 9438, 5.8.
+        let window_after = |idle_ms: u64| {
+            let mut sender = Sender::measured();
+            sender.send_many(100, 10);
+            sender.ack(200, &[4..=10]);
+            let mut now = 200;
+            for idle in [0, 0, idle_ms] {
+                now += idle;
+                let first = sender.number();
+                let mut last = first;
+                while sender.recovery.window_available() >= 1_200 {
+                    last = sender.send(now);
+                }
+                now += 100;
+                sender.ack(now, &[first..=last]);
+            }
+            sender.recovery.window()
+        };
+        assert!(window_after(0) > 8_400);
+        assert_eq!(window_after(3_600_000), window_after(0));
+    }
+
+    #[test]
+    fn a_clock_that_runs_backwards_breaks_nothing() {
+        let mut sender = Sender::measured();
+        sender.send(200);
+        sender.send(150);
+        sender.ack(250, &[2..=2]);
+        assert_eq!(
+            sender.recovery.rtt().latest(),
+            50 * MS,
+            "sent no earlier than the packet before"
+        );
+        sender.ack(240, &[1..=1]);
+        assert_eq!(sender.acked(), [1, 2]);
     }
 }

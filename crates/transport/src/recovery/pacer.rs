@@ -7,14 +7,17 @@ use keyway_wire::Time;
 /// One wake-up sends about as much as passes in this time, so that fast paths get full batches and slow ones small bursts.
 const BURST_TIME: f64 = 0.001;
 
+/// How late a wake-up may be without a loss of rate: timers are commonly no finer.
+const LATE_TIME: f64 = 0.001;
+
 /// Octets that one batch holds; a longer burst gains nothing.
 const BATCH: f64 = 65_536.0;
 
-/// Packets that a burst may have whatever the rate: the initial window of RFC 9002, 7.2.
-const BURST_PACKETS: f64 = 10.0;
-
 /// Packets that a wake-up is worth at the slowest rate.
 const QUANTUM_PACKETS: f64 = 2.0;
+
+/// Packets that may leave at once when nothing is in flight: the initial window (RFC 9002, 7.2 and 7.7).
+const IDLE_PACKETS: f64 = 10.0;
 
 /// What the bucket is measured by at the moment.
 #[derive(Clone, Copy, Debug)]
@@ -26,26 +29,23 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// Octets that one call may hand out: a millisecond's worth up to a batch, and ten packets (but of large ones no
-    /// more than a batch, or two).
-    fn burst(self) -> f64 {
-        let few_packets =
-            (BURST_PACKETS * self.packet).min(BATCH.max(QUANTUM_PACKETS * self.packet));
-        (self.rate * BURST_TIME).min(BATCH).max(few_packets)
-    }
-
-    /// Octets that the bucket holds. Above the rate at which a millisecond fills a batch it is a millisecond's worth: timers
-    /// are no finer than that, and a bucket of one batch would hold such a path to a batch per timer.
-    fn capacity(self) -> f64 {
-        self.burst().max(self.rate * BURST_TIME)
-    }
-
-    /// Octets that must have gathered before an empty bucket opens again, so that batches fill.
+    /// Octets that must have gathered before an empty bucket opens again: a millisecond's worth up to a batch, and no
+    /// less than two packets.
     fn quantum(self) -> f64 {
         (self.rate * BURST_TIME)
             .min(BATCH)
             .max(QUANTUM_PACKETS * self.packet)
-            .min(self.burst())
+    }
+
+    /// Octets that the bucket gathers while packets are in flight. Not the ten packets of an idle path: the window closes
+    /// between acknowledgements, and ten packets with each of them overflow the shallow queues of slow paths.
+    fn capacity(self) -> f64 {
+        self.quantum() + self.rate * LATE_TIME
+    }
+
+    /// Octets that an idle path may burst: ten packets, but of large ones no more than a batch, or two.
+    fn idle_burst(self) -> f64 {
+        (IDLE_PACKETS * self.packet).min(BATCH).max(self.quantum())
     }
 }
 
@@ -58,19 +58,23 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// A bucket that is full for whatever pace comes first.
+    /// An empty bucket.
     pub(crate) fn new(now: Time) -> Self {
         Self {
-            tokens: f64::INFINITY,
+            tokens: 0.0,
             refilled_at: now,
             opens_at: None,
         }
     }
 
-    /// Octets that may leave now: 0, or at least a packet and at most a burst. After 0, [`opens_at`](Self::opens_at)
-    /// says when to ask again.
-    pub(crate) fn allowance(&mut self, now: Time, pace: Pace) -> f64 {
+    /// Octets that may leave now: 0, or at least a packet and at most a batch. After 0, [`opens_at`](Self::opens_at)
+    /// says when to ask again. `idle` says that nothing is in flight.
+    pub(crate) fn allowance(&mut self, now: Time, pace: Pace, idle: bool) -> f64 {
         self.refill(now, pace);
+        if idle {
+            self.tokens = self.tokens.max(pace.idle_burst());
+            self.opens_at = None;
+        }
         if self.opens_at.is_some_and(|at| now < at) {
             return 0.0;
         }
@@ -81,13 +85,12 @@ impl Pacer {
             self.opens_at = Some(now + wait + Duration::from_micros(1));
             return 0.0;
         }
-        self.tokens.min(pace.burst())
+        self.tokens.min(BATCH.max(pace.packet))
     }
 
     /// Takes the octets of a packet that left.
-    pub(crate) fn on_sent(&mut self, now: Time, pace: Pace, size: u32) {
-        self.refill(now, pace);
-        self.tokens = (self.tokens - f64::from(size)).max(-pace.capacity());
+    pub(crate) fn on_sent(&mut self, size: u32) {
+        self.tokens -= f64::from(size);
     }
 
     /// When the bucket opens again, if it turned a caller away.
@@ -103,7 +106,9 @@ impl Pacer {
     fn refill(&mut self, now: Time, pace: Pace) {
         let elapsed = now.saturating_since(self.refilled_at);
         self.refilled_at = self.refilled_at.max(now);
-        self.tokens = (self.tokens + pace.rate * elapsed.as_secs_f64()).min(pace.capacity());
+        let gathered = (self.tokens + pace.rate * elapsed.as_secs_f64()).min(pace.capacity());
+        // What is left of the burst of an idle path is not taken back; what left unasked is owed, but not for ever.
+        self.tokens = self.tokens.max(gathered).max(-pace.capacity());
     }
 }
 
@@ -127,37 +132,42 @@ mod tests {
     /// Sends whole packets as long as the bucket lets it, and returns how many octets left.
     fn drain(pacer: &mut Pacer, now: Time, pace: Pace) -> f64 {
         let mut sent = 0.0;
-        while pacer.allowance(now, pace) >= pace.packet {
-            pacer.on_sent(now, pace, 1_000);
+        while pacer.allowance(now, pace, false) >= pace.packet {
+            pacer.on_sent(1_000);
             sent += 1_000.0;
         }
         sent
     }
 
-    #[test]
-    fn a_burst_is_ten_packets_on_a_slow_path() {
-        // RFC 9002, 7.7: bursts no longer than the initial window.
+    /// An idle path whose burst has left.
+    fn drained(pace: Pace) -> Pacer {
         let mut pacer = Pacer::new(after(0));
-        assert_eq!(drain(&mut pacer, after(0), SLOW), 10_000.0);
-        assert_eq!(pacer.allowance(after(0), SLOW), 0.0);
+        pacer.allowance(after(0), pace, true);
+        drain(&mut pacer, after(0), pace);
+        pacer
     }
 
     #[test]
-    fn a_single_allowance_is_a_batch_at_most_on_a_fast_path() {
+    fn an_idle_path_may_burst_ten_packets() {
+        // RFC 9002, 7.7: bursts no longer than the initial window.
         let mut pacer = Pacer::new(after(0));
-        assert_eq!(pacer.allowance(after(0), FAST), BATCH);
-        assert_eq!(
-            drain(&mut pacer, after(0), FAST),
-            1_000_000.0,
-            "a millisecond's worth in all"
-        );
+        assert_eq!(pacer.allowance(after(0), SLOW, true), 10_000.0);
+        assert_eq!(drain(&mut pacer, after(0), SLOW), 10_000.0);
+        assert_eq!(pacer.allowance(after(0), SLOW, false), 0.0);
+    }
+
+    #[test]
+    fn a_single_allowance_is_a_batch_at_most() {
+        let mut pacer = Pacer::new(after(0));
+        assert_eq!(pacer.allowance(after(1_000_000), FAST, false), BATCH);
+        let sent = drain(&mut pacer, after(1_000_000), FAST);
+        assert_eq!(sent, 1_065_000.0, "a batch and what a late timer missed");
     }
 
     #[test]
     fn the_bucket_fills_at_the_rate() {
-        let mut pacer = Pacer::new(after(0));
-        let mut sent = drain(&mut pacer, after(0), SLOW) - 10_000.0;
-        let mut now = after(0);
+        let mut pacer = drained(SLOW);
+        let (mut sent, mut now) = (0.0, after(0));
         while now < after(10_000_000) {
             now = pacer.opens_at().expect("closed after draining");
             sent += drain(&mut pacer, now, SLOW);
@@ -169,26 +179,44 @@ mod tests {
     }
 
     #[test]
+    fn wake_ups_a_millisecond_late_do_not_slow_it_down() {
+        let pace = Pace {
+            rate: 5e6,
+            packet: 1_000.0,
+        };
+        let mut pacer = drained(pace);
+        let (mut sent, mut now) = (0.0, after(0));
+        while now < after(10_000_000) {
+            now = pacer.opens_at().expect("closed after draining") + Duration::from_micros(999);
+            sent += drain(&mut pacer, now, pace);
+        }
+        assert!(
+            sent >= 49e6,
+            "{sent} octets in ten seconds at 5,000,000 a second"
+        );
+    }
+
+    #[test]
     fn a_closed_bucket_opens_for_more_than_one_packet() {
-        let mut pacer = Pacer::new(after(0));
-        drain(&mut pacer, after(0), SLOW);
+        let mut pacer = drained(SLOW);
         let opens = pacer.opens_at().unwrap();
-        assert_eq!(pacer.allowance(opens - Duration::from_micros(2), SLOW), 0.0);
-        assert!(pacer.allowance(opens, SLOW) >= 2_000.0);
+        assert_eq!(
+            pacer.allowance(opens - Duration::from_micros(2), SLOW, false),
+            0.0
+        );
+        assert!(pacer.allowance(opens, SLOW, false) >= 2_000.0);
         assert_eq!(pacer.opens_at(), None);
     }
 
     #[test]
-    fn idling_saves_no_more_than_a_burst() {
-        let mut pacer = Pacer::new(after(0));
-        drain(&mut pacer, after(0), SLOW);
-        assert_eq!(drain(&mut pacer, after(3_600_000_000), SLOW), 10_000.0);
+    fn waiting_for_the_window_saves_no_more_than_a_few_packets() {
+        let mut pacer = drained(SLOW);
+        assert_eq!(drain(&mut pacer, after(3_600_000_000), SLOW), 2_000.0);
     }
 
     #[test]
     fn a_time_to_open_that_has_come_is_forgotten() {
-        let mut pacer = Pacer::new(after(0));
-        drain(&mut pacer, after(0), SLOW);
+        let mut pacer = drained(SLOW);
         let opens = pacer.opens_at().unwrap();
         pacer.expire(opens - Duration::from_micros(1));
         assert_eq!(pacer.opens_at(), Some(opens));
@@ -198,24 +226,33 @@ mod tests {
 
     #[test]
     fn what_left_unasked_is_paid_back_later() {
-        let mut pacer = Pacer::new(after(0));
-        drain(&mut pacer, after(0), SLOW);
-        pacer.on_sent(after(0), SLOW, 5_000);
-        assert_eq!(pacer.allowance(after(0), SLOW), 0.0);
-        let opens = pacer.opens_at().unwrap();
+        let mut pacer = drained(SLOW);
+        pacer.on_sent(2_000);
+        let mut now = after(0);
+        while pacer.allowance(now, SLOW, false) == 0.0 {
+            now = pacer.opens_at().unwrap();
+        }
         assert!(
-            opens >= after(60_000),
-            "5,000 owed and 2,000 to gather at 100,000 a second"
+            now >= after(40_000),
+            "2,000 owed and 2,000 to gather at 100,000 a second: {now:?}"
         );
     }
 
     #[test]
-    fn a_burst_of_the_largest_packets_is_two_of_them() {
-        let jumbo = Pace {
+    fn the_burst_of_an_idle_path_is_a_batch_of_large_packets_or_two_of_the_largest() {
+        let large = Pace {
+            rate: 1e6,
+            packet: 8_900.0,
+        };
+        assert_eq!(Pacer::new(after(0)).allowance(after(0), large, true), BATCH);
+        let largest = Pace {
             rate: 1e6,
             packet: 65_507.0,
         };
         let mut pacer = Pacer::new(after(0));
-        assert_eq!(pacer.allowance(after(0), jumbo), 131_014.0);
+        for _ in 0..2 {
+            assert!(pacer.allowance(after(0), largest, true) >= 65_507.0);
+            pacer.on_sent(65_507);
+        }
     }
 }

@@ -44,7 +44,7 @@ impl Rtt {
             self.min.min(sample)
         };
         self.restart_min = false;
-        // The minimum ignores the peer's delay, so that a peer cannot lower it by lying; hence the subtraction only down to it.
+        // The minimum ignores the peer's delay, so that no lie lowers it, and the subtraction goes only down to it.
         let adjusted = if sample >= self.min + ack_delay {
             sample - ack_delay
         } else {

@@ -1,6 +1,7 @@
 //! Datagrams waiting to be sent, or to be read.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 /// What each waiting datagram is charged beside its octets: the vector's header, its place in the queue, and the
 /// allocator's. Without it a peer could fill memory with empty ones.
@@ -38,7 +39,7 @@ impl DatagramBudget {
 /// A flow may hold as much as is free beyond that: alone half of the budget, among nine others a tenth. So a flow that
 /// nobody reads cannot starve the rest, and no flow needs a limit of its own. (Choudhury and Hahne, "Dynamic queue length
 /// thresholds", 1998.)
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct DatagramQueue {
     waiting: VecDeque<Vec<u8>>,
     charged: usize,
@@ -101,9 +102,29 @@ impl DatagramQueue {
     }
 }
 
+/// Without the octets: they are the application's, and no log's.
+impl fmt::Debug for DatagramQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramQueue")
+            .field("waiting", &self.waiting.len())
+            .field("charged", &self.charged)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debugging_shows_no_octets() {
+        let (mut queue, mut budget) = (DatagramQueue::default(), DatagramBudget::new(10_000));
+        queue.push(&[173; 36], &mut budget).unwrap();
+        assert_eq!(
+            format!("{queue:?}"),
+            "DatagramQueue { waiting: 1, charged: 100 }"
+        );
+    }
 
     #[test]
     fn datagrams_come_out_in_order_and_give_their_room_back() {

@@ -86,10 +86,15 @@ impl SendCredit {
 ///
 /// The window doubles when half of it is read within two round trips: then the window, and not the reader, was what the
 /// sender waited for.
+///
+/// The credit for all streams together is *shared*: octets that nobody reads widen its window one for one, up to the
+/// maximum, so that a stream that is not read holds the others back only where memory runs out. For each stream alone,
+/// its own window is the bound.
 #[derive(Debug)]
 pub(super) struct ReceiveCredit {
     window: u64,
     window_max: u64,
+    shared: bool,
     /// The limit that the peer was told.
     granted: u64,
     /// Sum of the highest offsets received.
@@ -103,17 +108,26 @@ pub(super) struct ReceiveCredit {
 }
 
 impl ReceiveCredit {
+    /// Credit for one stream.
     pub(super) fn new(window: u64, window_max: u64) -> Self {
         let window = window.min(VarInt::MAX.value());
-        let window_max = window_max.max(window);
         Self {
             window,
-            window_max,
+            window_max: window_max.max(window),
+            shared: false,
             granted: window,
             received: 0,
             consumed: 0,
             since: None,
             lost: false,
+        }
+    }
+
+    /// Credit for all streams together.
+    pub(super) fn shared(window: u64, window_max: u64) -> Self {
+        Self {
+            shared: true,
+            ..Self::new(window, window_max)
         }
     }
 
@@ -169,8 +183,14 @@ impl ReceiveCredit {
     }
 
     fn target(&self) -> u64 {
+        let unread = if self.shared {
+            self.received - self.consumed
+        } else {
+            0
+        };
+        let ahead = self.window.saturating_add(unread).min(self.window_max);
         self.consumed
-            .saturating_add(self.window)
+            .saturating_add(ahead)
             .clamp(self.granted, VarInt::MAX.value())
     }
 
@@ -298,6 +318,21 @@ mod tests {
             credit.grant(millis(round * 201), RTT);
             assert_eq!(credit.available(), 1000);
         }
+    }
+
+    #[test]
+    fn unread_octets_take_no_shared_credit_before_memory_runs_out() {
+        let mut credit = ReceiveCredit::shared(1000, 3000);
+        credit.receive(1000);
+        assert!(credit.is_due());
+        assert_eq!(credit.grant(millis(0), RTT), 2000);
+        credit.receive(1000);
+        assert_eq!(credit.grant(millis(0), RTT), 3000);
+        credit.receive(1000);
+        assert!(!credit.is_due());
+        assert_eq!(credit.grant(millis(0), RTT), 3000);
+        credit.consume(500);
+        assert_eq!(credit.grant(millis(0), RTT), 3500);
     }
 
     #[test]

@@ -61,8 +61,9 @@ impl Streams {
         frame: &StreamFrame<'_>,
     ) -> Result<Accepted, StreamViolation> {
         let id = frame.stream;
-        if frame.data.is_empty() && !frame.fin && self.table.check(id)? {
-            // It says nothing: not worth a stream (RFC 9000, 19.8 lets it open one).
+        if frame.data.is_empty() && !frame.fin {
+            // It says nothing: not worth a stream, though RFC 9000, 19.8 lets it open one.
+            self.table.check(id)?;
             return Ok(Accepted::Yes);
         }
         let Some(stream) = self.table.touch(id)? else {

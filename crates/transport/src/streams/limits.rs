@@ -10,9 +10,10 @@ pub struct StreamLimits {
     pub stream_window_initial: u64,
     /// The same after the window was doubled for a fast reader: 16 MiB, 1.3 Gbit/s at 100 ms. Rings are powers of two.
     pub stream_window_max: u64,
-    /// Octets that the peer may send on all streams together ahead of the readers, at first.
+    /// Octets that the peer may send on all streams together, at first: 1 MiB, as for one. Octets that nobody reads widen
+    /// this, so that a stream that is not read does not hold the others back.
     pub window_initial: u64,
-    /// The same after doubling: 64 MiB. Received octets take at most twice this.
+    /// Octets of all streams together that are received and not read: 64 MiB. They take at most twice as much memory.
     pub window_max: u64,
     /// Streams of the peer's that may be open at the same time: 1,000.
     pub streams_max: u64,

@@ -1,5 +1,6 @@
 //! Frames to send.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use keyway_wire::{
@@ -42,12 +43,9 @@ impl Streams {
             return writer.written();
         }
         for queue in self.schedule.next_order() {
-            let exhausted = match queue {
+            match queue {
                 Queue::Flows => self.write_datagrams(&mut writer),
                 Queue::Ready | Queue::Lost | Queue::Control => self.write_new(&mut writer),
-            };
-            if !exhausted {
-                break;
             }
         }
         writer.written()
@@ -146,13 +144,10 @@ impl Streams {
         true
     }
 
-    /// Whether no datagram is left to send. Flows take turns by the datagram.
-    fn write_datagrams(&mut self, writer: &mut FrameWriter<'_>) -> bool {
+    /// Flows take turns by the datagram. One that does not fit into what is left waits for a packet that begins with it.
+    fn write_datagrams(&mut self, writer: &mut FrameWriter<'_>) {
         let max = self.max_datagram();
-        let exhausted = loop {
-            let Some(id) = self.schedule.first(Queue::Flows) else {
-                break true;
-            };
+        while let Some(id) = self.schedule.first(Queue::Flows) {
             let Some(stream) = self.table.get(id) else {
                 self.schedule.dequeue(Queue::Flows, None);
                 continue;
@@ -160,65 +155,36 @@ impl Streams {
             let Some(data) = stream.flow.as_ref().and_then(|flow| flow.outgoing.front()) else {
                 self.schedule
                     .dequeue(Queue::Flows, Some(&mut stream.standing));
-                // The end of a flow waits for its datagrams.
+                // The end of the flow may have waited for them.
                 self.schedule
                     .enqueue(Queue::Ready, id, &mut stream.standing);
                 continue;
             };
             // One that is too long by now would block all others for ever.
             if data.len() <= max && !writer.put_datagram(id, data) {
-                break false;
+                break;
             }
             if let Some(flow) = &mut stream.flow {
                 flow.outgoing.pop(&mut self.outgoing_datagrams);
             }
             self.schedule.rotate(Queue::Flows);
-        };
+        }
         if self.datagram_sender_waits && self.outgoing_datagrams.is_half_free() {
             self.datagram_sender_waits = false;
             self.events.push_back(StreamEvent::DatagramsUnblocked);
         }
-        exhausted
     }
 
-    /// Whether nothing that was never sent is left to send.
-    fn write_new(&mut self, writer: &mut FrameWriter<'_>) -> bool {
-        while let Some(id) = self.schedule.first(Queue::Ready) {
-            let Some(stream) = self.table.get(id) else {
-                self.schedule.dequeue(Queue::Ready, None);
-                continue;
-            };
-            let mut range = match stream.send.next_new(self.send_credit.available()) {
-                Next::Octets(range) if range.is_empty() && stream.has_datagrams() => {
-                    self.schedule
-                        .dequeue(Queue::Ready, Some(&mut stream.standing));
-                    continue;
-                }
-                Next::Octets(range) => range,
-                Next::Nothing => {
-                    self.schedule
-                        .dequeue(Queue::Ready, Some(&mut stream.standing));
-                    continue;
-                }
-                Next::StreamBlocked => {
-                    self.schedule
-                        .dequeue(Queue::Ready, Some(&mut stream.standing));
-                    if stream.send.credit().want() {
-                        self.schedule
-                            .enqueue(Queue::Control, id, &mut stream.standing);
-                    }
-                    continue;
-                }
-                Next::Blocked => {
-                    self.schedule.block();
-                    self.send_credit.want();
-                    continue;
-                }
-            };
+    /// Streams take turns by the quantum.
+    fn write_new(&mut self, writer: &mut FrameWriter<'_>) {
+        while let Some((id, mut range)) = self.next_new() {
             let turn = self.schedule.turn(writer.len()) as u64;
             range.end = range.end.min(range.start.saturating_add(turn));
+            let Some(stream) = self.table.get(id) else {
+                return;
+            };
             let Some(written) = writer.put_stream(id, &stream.send, range) else {
-                return false;
+                return;
             };
             let octets = stream.send.on_sent(written);
             self.send_credit.spend(octets);
@@ -228,7 +194,36 @@ impl Streams {
                 self.events.push_back(StreamEvent::Writable(id));
             }
         }
-        true
+    }
+
+    /// The stream whose turn it is, and what it could send. Those before it that cannot leave the queue.
+    fn next_new(&mut self) -> Option<(StreamId, Range<u64>)> {
+        loop {
+            let id = self.schedule.first(Queue::Ready)?;
+            let Some(stream) = self.table.get(id) else {
+                self.schedule.dequeue(Queue::Ready, None);
+                continue;
+            };
+            let next = stream.send.next_new(self.send_credit.available());
+            match next {
+                // The end of a flow waits for its datagrams.
+                Next::Octets(range) if !range.is_empty() || !stream.has_datagrams() => {
+                    return Some((id, range));
+                }
+                Next::Blocked => {
+                    self.schedule.block();
+                    self.send_credit.want();
+                    continue;
+                }
+                Next::StreamBlocked if stream.send.credit().want() => {
+                    self.schedule
+                        .enqueue(Queue::Control, id, &mut stream.standing);
+                }
+                Next::Octets(_) | Next::StreamBlocked | Next::Nothing => {}
+            }
+            self.schedule
+                .dequeue(Queue::Ready, Some(&mut stream.standing));
+        }
     }
 }
 

@@ -261,6 +261,18 @@ impl ReceiveStream {
         self.assembler.trim();
     }
 
+    /// Octets allocated.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.assembler.memory()
+    }
+
+    /// Octets that the peer may be ahead of the reader.
+    #[cfg(test)]
+    pub(super) fn window(&self) -> u64 {
+        self.credit.granted() - self.credit.consumed()
+    }
+
     fn is_readable(&self) -> bool {
         match self.state {
             ReceiveState::Receiving => {
@@ -346,5 +358,154 @@ impl ReceiveStream {
         let octets = self.credit.received() - self.credit.consumed();
         self.credit.consume(octets);
         all.consume(octets);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keyway_wire::Time;
+
+    use super::*;
+
+    const ID: StreamId = match StreamId::new(4) {
+        Some(id) => id,
+        None => unreachable!(),
+    };
+
+    fn stream() -> (ReceiveStream, ReceiveCredit) {
+        let limits = StreamLimits {
+            stream_window_initial: 100,
+            stream_window_max: 100,
+            ..StreamLimits::default()
+        };
+        (
+            ReceiveStream::new(&limits),
+            ReceiveCredit::shared(1000, 1000),
+        )
+    }
+
+    fn take(
+        receive: &mut ReceiveStream,
+        all: &mut ReceiveCredit,
+        offset: u64,
+        data: &[u8],
+        fin: bool,
+    ) {
+        let frame = StreamFrame {
+            stream: ID,
+            offset,
+            fin,
+            data,
+        };
+        assert_eq!(receive.on_data(&frame, all, 10), Ok(Accepted::Yes));
+    }
+
+    fn reset(receive: &mut ReceiveStream, all: &mut ReceiveCredit, final_size: u64) {
+        receive
+            .on_reset(
+                &ResetFrame {
+                    stream: ID,
+                    code: 7,
+                    final_size,
+                },
+                all,
+            )
+            .unwrap();
+    }
+
+    #[test]
+    fn credit_is_renewed_as_octets_are_read_until_the_end_is_known() {
+        let (mut receive, mut all) = stream();
+        take(&mut receive, &mut all, 0, &[1; 50], false);
+        assert!(receive.credit_due().is_none());
+        receive.read(&mut [0; 25], &mut all).unwrap();
+        let granted = receive
+            .credit_due()
+            .unwrap()
+            .grant(Time::ZERO, Duration::ZERO);
+        assert_eq!(granted, 125);
+        assert!(receive.on_credit_lost());
+        take(&mut receive, &mut all, 50, &[1; 50], true);
+        receive.read(&mut [0; 50], &mut all).unwrap();
+        assert!(receive.credit_due().is_none());
+        assert!(!receive.on_credit_lost());
+    }
+
+    #[test]
+    fn octets_count_once_however_often_they_come() {
+        let (mut receive, mut all) = stream();
+        for _ in 0..3 {
+            take(&mut receive, &mut all, 10, &[1; 50], false);
+            take(&mut receive, &mut all, 0, &[1; 40], false);
+        }
+        assert_eq!(all.received(), 60);
+        receive.read(&mut [0; 60], &mut all).unwrap();
+        take(&mut receive, &mut all, 10, &[1; 50], false);
+        assert_eq!((all.received(), all.consumed()), (60, 60));
+    }
+
+    #[test]
+    fn a_reader_is_woken_by_what_it_can_read_and_by_nothing_else() {
+        let (mut receive, mut all) = stream();
+        take(&mut receive, &mut all, 1, &[1], false);
+        assert!(!receive.wakes_reader());
+        take(&mut receive, &mut all, 0, &[1], false);
+        assert!(receive.wakes_reader());
+        take(&mut receive, &mut all, 2, &[1], false);
+        assert!(!receive.wakes_reader());
+        assert_eq!(receive.read(&mut [0; 3], &mut all), Ok(3));
+        assert_eq!(receive.read(&mut [0; 3], &mut all), Err(ReadError::Blocked));
+        take(&mut receive, &mut all, 0, &[1; 3], false);
+        assert!(!receive.wakes_reader());
+        take(&mut receive, &mut all, 3, &[], true);
+        assert!(receive.wakes_reader());
+    }
+
+    #[test]
+    fn a_reset_counts_what_will_never_come() {
+        let (mut receive, mut all) = stream();
+        take(&mut receive, &mut all, 0, &[1; 30], false);
+        receive.read(&mut [0; 10], &mut all).unwrap();
+        reset(&mut receive, &mut all, 80);
+        assert_eq!((all.received(), all.consumed()), (80, 80));
+        reset(&mut receive, &mut all, 80);
+        take(&mut receive, &mut all, 30, &[1; 50], true);
+        assert_eq!((all.received(), all.consumed()), (80, 80));
+        assert!(!receive.is_over(), "the reader was not told");
+        assert_eq!(receive.read(&mut [0], &mut all), Err(ReadError::Reset(7)));
+        assert!(receive.is_over());
+    }
+
+    #[test]
+    fn a_stop_is_repeated_until_it_arrives_and_over_when_the_end_is_known() {
+        let (mut receive, mut all) = stream();
+        assert!(receive.stop(9, &mut all));
+        assert_eq!(receive.stop_due(), Some(9));
+        receive.on_stop_sent();
+        assert!(!receive.stop(10, &mut all));
+        assert!(receive.on_stop_lost());
+        receive.on_stop_sent();
+        receive.on_stop_acked();
+        assert!(!receive.on_stop_lost());
+        assert!(!receive.is_over());
+        reset(&mut receive, &mut all, 80);
+        assert!(receive.is_over());
+        assert_eq!((all.received(), all.consumed()), (80, 80));
+    }
+
+    #[test]
+    fn a_stop_is_needless_once_the_end_is_known() {
+        let (mut receive, mut all) = stream();
+        take(&mut receive, &mut all, 40, &[1; 10], true);
+        assert!(!receive.stop(9, &mut all));
+        assert!(receive.is_over());
+        assert_eq!((all.received(), all.consumed()), (50, 50));
+
+        let (mut receive, mut all) = stream();
+        reset(&mut receive, &mut all, 80);
+        assert!(!receive.stop(9, &mut all));
+        assert!(receive.is_over());
     }
 }

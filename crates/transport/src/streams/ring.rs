@@ -1,5 +1,6 @@
 //! Memory for the octets of one direction of a stream.
 
+use std::fmt;
 use std::ops::Range;
 
 /// Smallest allocation. Chosen because a request or an answer of a few lines fits, and a thousand of them are nothing.
@@ -13,7 +14,7 @@ const KEPT_WHEN_EMPTY_MIN: usize = 4096;
 ///
 /// The ring does not know which octets mean something: its owner does, and reserves before it writes. It allocates
 /// nothing before the first octet, and at most twice the widest window that was reserved.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Ring {
     storage: Box<[u8]>,
     /// Widest window reserved since the ring was last empty.
@@ -82,6 +83,7 @@ impl Ring {
     }
 
     /// Octets allocated.
+    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.storage.len()
     }
@@ -96,7 +98,21 @@ impl Ring {
     }
 }
 
+/// Without the octets: they are the application's, and no log's.
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("capacity", &self.storage.len())
+            .field("peak", &self.peak)
+            .finish()
+    }
+}
+
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers of tests are small"
+)]
 mod tests {
     use super::*;
 
@@ -140,6 +156,14 @@ mod tests {
         ring.write(200, &pattern(200..300));
         assert_eq!(ring.slice(200..300), pattern(200..256));
         assert_eq!(ring.slice(256..300), pattern(256..300));
+    }
+
+    #[test]
+    fn debugging_shows_no_octets() {
+        let mut ring = Ring::default();
+        ring.reserve(0..256, 0..0);
+        ring.write(0, &[173; 256]);
+        assert_eq!(format!("{ring:?}"), "Ring { capacity: 256, peak: 256 }");
     }
 
     #[test]

@@ -358,6 +358,12 @@ impl SendStream {
         self.buffer.trim();
     }
 
+    /// Octets allocated.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.buffer.memory()
+    }
+
     fn room(&self) -> u64 {
         self.buffer_max.saturating_sub(self.buffer.len())
     }
@@ -372,5 +378,149 @@ impl SendStream {
                 .min(limits.send_buffer_max)
                 .max(self.buffer_max);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: StreamLimits = StreamLimits {
+        stream_window_initial: 1,
+        stream_window_max: 1,
+        window_initial: 1,
+        window_max: 1,
+        streams_max: 1,
+        send_buffer_initial: 100,
+        send_buffer_max: 300,
+        send_buffers_max: 1000,
+        gaps_max: 1,
+        datagram_queue_max: 1,
+    };
+
+    fn stream(credit: u64, written: usize) -> SendStream {
+        let mut send = SendStream::new(credit, &LIMITS);
+        assert_eq!(send.write(&vec![1; written], 1000, &LIMITS), Ok(written));
+        send
+    }
+
+    #[test]
+    fn a_write_takes_what_there_is_room_for() {
+        let mut send = stream(1000, 60);
+        assert_eq!(send.write(&[1; 60], 1000, &LIMITS), Ok(40));
+        assert_eq!(
+            send.write(&[1; 60], 1000, &LIMITS),
+            Err(WriteError::Blocked)
+        );
+        assert!(!send.waits_for_memory());
+
+        let mut send = stream(1000, 60);
+        assert_eq!(send.write(&[1; 60], 30, &LIMITS), Ok(30));
+        assert_eq!(send.write(&[1; 60], 0, &LIMITS), Err(WriteError::Blocked));
+        assert!(send.waits_for_memory());
+    }
+
+    #[test]
+    fn a_full_buffer_grows_when_all_of_it_is_in_flight() {
+        let mut send = stream(1000, 100);
+        send.on_sent(0..99);
+        assert_eq!(send.write(&[1], 1000, &LIMITS), Err(WriteError::Blocked));
+        assert!(!send.wakes_writer(&LIMITS));
+        send.on_sent(99..100);
+        assert!(send.wakes_writer(&LIMITS));
+        assert!(!send.wakes_writer(&LIMITS), "once");
+        assert_eq!(send.write(&[1; 900], 1000, &LIMITS), Ok(100));
+        send.on_sent(100..200);
+        assert_eq!(send.write(&[1; 900], 1000, &LIMITS), Ok(100));
+        send.on_sent(200..300);
+        assert_eq!(
+            send.write(&[1; 900], 1000, &LIMITS),
+            Err(WriteError::Blocked)
+        );
+    }
+
+    #[test]
+    fn a_waiting_writer_is_woken_for_a_quarter_of_the_buffer() {
+        let mut send = stream(1000, 100);
+        assert_eq!(send.write(&[1], 1000, &LIMITS), Err(WriteError::Blocked));
+        send.on_sent(0..50);
+        assert_eq!(send.on_acked(0..24, false), 24);
+        assert!(!send.wakes_writer(&LIMITS));
+        assert_eq!(send.on_acked(24..25, false), 1);
+        assert!(send.wakes_writer(&LIMITS));
+    }
+
+    #[test]
+    fn both_credits_hold_new_octets_back_but_not_the_end() {
+        let mut send = stream(10, 30);
+        assert_eq!(send.next_new(100), Next::Octets(0..10));
+        assert_eq!(send.next_new(3), Next::Octets(0..3));
+        assert_eq!(send.next_new(0), Next::Blocked);
+        send.on_sent(0..10);
+        assert_eq!(send.next_new(100), Next::StreamBlocked);
+        assert!(send.raise(30));
+        send.finish();
+        assert_eq!(send.next_new(100), Next::Octets(10..30));
+        assert!(!send.ends_at(29) && send.ends_at(30));
+
+        let mut send = stream(10, 10);
+        send.on_sent(0..10);
+        send.finish();
+        assert_eq!(send.next_new(0), Next::Octets(10..10));
+        send.on_sent(10..10);
+        assert_eq!(send.next_new(0), Next::Nothing);
+    }
+
+    #[test]
+    fn lost_octets_cost_no_credit_again() {
+        let mut send = stream(10, 10);
+        assert_eq!(send.on_sent(0..10), 10);
+        send.on_lost(0..10, false);
+        assert_eq!(send.next_lost(), Some(0..10));
+        assert_eq!(send.on_sent(0..10), 0);
+        assert_eq!(send.credit().available(), 0);
+    }
+
+    #[test]
+    fn the_end_goes_again_with_lost_octets_that_reach_it() {
+        let mut send = stream(100, 10);
+        send.finish();
+        send.on_sent(0..10);
+        send.on_lost(0..10, true);
+        assert_eq!(send.next_new(0), Next::Octets(10..10));
+        assert!(send.ends_at(10));
+        send.on_sent(0..10);
+        assert_eq!(send.next_new(0), Next::Nothing);
+    }
+
+    #[test]
+    fn a_reset_names_what_was_sent_and_not_what_was_written() {
+        let mut send = stream(100, 30);
+        send.on_sent(0..20);
+        assert_eq!(send.reset(7), Some(30));
+        assert_eq!(send.reset(8), None);
+        assert_eq!(send.stop(9), None);
+        assert_eq!(send.reset_due(), Some((7, 20)));
+        send.on_reset_sent();
+        assert_eq!(send.reset_due(), None);
+        assert_eq!(send.on_acked(0..20, false), 0);
+        send.on_lost(0..20, false);
+        assert_eq!(send.next_lost(), None);
+        assert!(send.on_reset_lost());
+        assert_eq!(send.reset_due(), Some((7, 20)));
+        assert!(!send.is_over() && !send.is_drained());
+        send.on_reset_acked();
+        assert!(send.is_over() && send.is_drained() && !send.is_delivered());
+        assert!(!send.on_reset_lost());
+    }
+
+    #[test]
+    fn a_want_of_credit_is_not_told_once_the_octets_are_given_up() {
+        let mut send = stream(10, 30);
+        send.on_sent(0..10);
+        assert!(send.credit().want());
+        assert_eq!(send.blocked_at(), Some(10));
+        send.reset(7);
+        assert_eq!(send.blocked_at(), None);
     }
 }

@@ -1,0 +1,455 @@
+//! Paths come, move, die and come back; streams do not notice.
+
+use std::time::Duration;
+
+use keyway_wire::StreamId;
+
+use super::link::{Delivery, Faults, Link, Side};
+use super::pair::{Pair, is_selected};
+use super::{address, direct, seeds};
+use crate::{AssociationEvent, Route};
+
+const MIB: u64 = 1 << 20;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A relayed link in use, and a direct one of which neither side knows.
+fn relayed_first(faults: Faults) -> Vec<Link> {
+    let relay = Faults {
+        delay: faults.delay * 2,
+        ..faults
+    };
+    vec![Link::relayed(0, relay), direct(faults)]
+}
+
+/// Both sides use the direct link and keep the relayed one in reserve.
+fn direct_with_spare(seed: u64, faults: Faults) -> Pair {
+    let mut links = relayed_first(faults);
+    links.swap(0, 1);
+    let mut pair = Pair::new(seed, links);
+    for side in [Side::A, Side::B] {
+        let (now, route) = (pair.now, pair.network.links[1].route(side));
+        pair.end(side).association.add_route(now, route);
+    }
+    let settled = pair.run_until(5 * SECOND, |pair| {
+        [&pair.a, &pair.b].iter().all(|end| {
+            end.association
+                .paths()
+                .filter(|path| path.validated)
+                .count()
+                == 2
+        })
+    });
+    assert!(settled, "{}", pair.describe());
+    assert!(pair.a.selected().unwrap().is_direct() && pair.b.selected().unwrap().is_direct());
+    pair
+}
+
+/// The longest time without octets while both sides receive, from `start` on until the streams are over.
+fn finish(pair: &mut Pair, streams: (StreamId, StreamId), octets: u64) -> Duration {
+    let done = pair.run_until(600 * SECOND, |pair| {
+        pair.has_arrived(streams.0, streams.1, octets)
+    });
+    assert!(done, "{}", pair.describe());
+    pair.a.longest_stall.max(pair.b.longest_stall)
+}
+
+// M5
+#[test]
+fn a_transfer_moves_from_the_relay_to_a_direct_path() {
+    for seed in seeds(10) {
+        let faults = Faults {
+            rate: 2_000_000,
+            queue: 200_000,
+            ..Faults::none(10)
+        };
+        let mut pair = Pair::new(seed, relayed_first(faults));
+        let octets = 8 * MIB;
+        let streams = pair.start_transfer(octets);
+        pair.run_for(SECOND);
+        assert!(!pair.a.selected().unwrap().is_direct());
+        let opened = pair.now;
+        let (to_b, to_a) = (pair.network.links[1].at_a, pair.network.links[1].at_b);
+        pair.a.association.probe(opened, to_b);
+        pair.b.association.probe(opened, to_a);
+        let stall = finish(&mut pair, streams, octets);
+        assert!(stall < Duration::from_millis(250), "seed {seed}: {stall:?}");
+        for end in [&pair.a, &pair.b] {
+            assert!(end.selected().unwrap().is_direct());
+            let selected = end.last(is_selected).unwrap();
+            assert!(selected.saturating_since(opened) < SECOND, "seed {seed}");
+            assert_eq!(end.errors, [], "seed {seed}");
+        }
+    }
+}
+
+// M6
+#[test]
+fn a_transfer_moves_to_the_relay_when_the_direct_path_dies() {
+    for seed in seeds(10) {
+        let mut pair = direct_with_spare(
+            seed,
+            Faults {
+                rate: 2_000_000,
+                queue: 200_000,
+                ..Faults::none(20)
+            },
+        );
+        let octets = 8 * MIB;
+        let streams = pair.start_transfer(octets);
+        pair.run_for(SECOND);
+        pair.network.links[0].cut(true);
+        let stall = finish(&mut pair, streams, octets);
+        assert!(
+            stall < Duration::from_millis(1500),
+            "seed {seed}: {stall:?}"
+        );
+        assert_eq!(
+            pair.a
+                .count(|event| *event == AssociationEvent::RouteLost(pair.network.links[0].at_a)),
+            1
+        );
+    }
+}
+
+// M7
+#[test]
+fn a_path_that_is_dead_in_one_direction_is_left() {
+    for seed in seeds(6) {
+        for from_a in [true, false] {
+            let mut pair = direct_with_spare(
+                seed,
+                Faults {
+                    rate: 2_000_000,
+                    queue: 200_000,
+                    ..Faults::none(20)
+                },
+            );
+            let octets = 8 * MIB;
+            let streams = pair.start_transfer(octets);
+            pair.run_for(SECOND);
+            pair.network.links[0].cut_from_a = from_a;
+            pair.network.links[0].cut_from_b = !from_a;
+            let stall = finish(&mut pair, streams, octets);
+            assert!(stall < 3 * SECOND, "seed {seed}: {stall:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dead_path_that_comes_back_is_used_again() {
+    let mut pair = direct_with_spare(3, Faults::none(20));
+    pair.network.links[0].cut(true);
+    pair.transfer(MIB, 60 * SECOND);
+    assert!(!pair.a.selected().unwrap().is_direct());
+    pair.network.links[0].cut(false);
+    let back = pair.run_until(40 * SECOND, |pair| {
+        pair.a.selected().unwrap().is_direct() && pair.b.selected().unwrap().is_direct()
+    });
+    assert!(back, "{}", pair.describe());
+    pair.transfer(MIB, 60 * SECOND);
+}
+
+// T3
+#[test]
+fn short_blackouts_of_the_only_path_end_nothing() {
+    for seed in seeds(4) {
+        let mut pair = Pair::new(
+            seed,
+            vec![direct(Faults {
+                rate: 500_000,
+                queue: 100_000,
+                ..Faults::bad(15)
+            })],
+        );
+        let octets = 4 * MIB;
+        let streams = pair.start_transfer(octets);
+        for round in 0..200 {
+            let cut = round % 2 == 1;
+            pair.network.links[0].cut(cut);
+            let time = if cut { 2 * SECOND } else { 5 * SECOND };
+            if pair.run_until(time, |pair| pair.has_arrived(streams.0, streams.1, octets)) {
+                break;
+            }
+        }
+        assert!(
+            pair.has_arrived(streams.0, streams.1, octets),
+            "seed {seed}: {}",
+            pair.describe()
+        );
+        let stall = pair.a.longest_stall.max(pair.b.longest_stall);
+        assert!(stall < 6 * SECOND, "seed {seed}: {stall:?}");
+    }
+}
+
+#[test]
+fn a_long_outage_is_noticed_and_survived() {
+    let mut pair = Pair::new(5, vec![direct(Faults::none(15))]);
+    let streams = pair.start_transfer(64 * MIB);
+    pair.run_for(Duration::from_millis(300));
+    pair.network.links[0].cut(true);
+    pair.run_for(3600 * SECOND);
+    for end in [&pair.a, &pair.b] {
+        assert_eq!(end.count(|event| *event == AssociationEvent::Stalled), 1);
+        assert!(end.count(|event| *event == AssociationEvent::HandshakeWanted) >= 1);
+        assert_eq!(end.selected(), None);
+        assert_eq!(end.ended(), None);
+    }
+    // The sessions have ended; handshakes find the way back.
+    pair.network.links[0].cut(false);
+    let restored = pair.now;
+    pair.a.restart_stall_clock(restored);
+    pair.b.restart_stall_clock(restored);
+    let stall = finish(&mut pair, streams, 64 * MIB);
+    assert!(stall < 5 * SECOND, "{stall:?}");
+    for end in [&pair.a, &pair.b] {
+        assert_eq!(end.count(|event| *event == AssociationEvent::Recovered), 1);
+    }
+}
+
+// M1, at the end that has no NAT in front of it.
+#[test]
+fn a_nat_that_rebinds_costs_a_round_trip_or_two() {
+    for seed in seeds(10) {
+        let mut pair = Pair::new(
+            seed,
+            vec![direct(Faults {
+                rate: 2_000_000,
+                queue: 200_000,
+                ..Faults::none(15)
+            })],
+        );
+        let octets = 10_000_000;
+        let streams = pair.start_transfer(octets);
+        for port in 4101..4104 {
+            pair.run_for(SECOND);
+            pair.network.links[0].at_b = Route::Direct {
+                remote: address(1, port),
+            };
+        }
+        let stall = finish(&mut pair, streams, octets);
+        assert!(stall < Duration::from_millis(200), "seed {seed}: {stall:?}");
+        assert_eq!(
+            pair.b.selected(),
+            Some(Route::Direct {
+                remote: address(1, 4103)
+            })
+        );
+        assert_eq!(
+            pair.b.association.paths().count(),
+            1,
+            "the path has moved, there is no other"
+        );
+        assert_eq!(
+            pair.a
+                .count(|event| matches!(event, AssociationEvent::RouteLost(_))),
+            0
+        );
+    }
+}
+
+// M2
+#[test]
+fn a_side_that_moves_to_another_address_is_followed() {
+    let mut pair = Pair::new(
+        1,
+        vec![direct(Faults {
+            rate: 2_000_000,
+            queue: 200_000,
+            ..Faults::none(15)
+        })],
+    );
+    let octets = 8 * MIB;
+    let streams = pair.start_transfer(octets);
+    pair.run_for(SECOND);
+    pair.network.links[0].at_b = Route::Direct {
+        remote: address(77, 9),
+    };
+    pair.run_for(SECOND);
+    pair.network.links[0].at_b = Route::Direct {
+        remote: "[2001:db8::5]:4100".parse().unwrap(),
+    };
+    let stall = finish(&mut pair, streams, octets);
+    assert!(stall < SECOND, "{stall:?}");
+}
+
+// M3: copies of A's packets reach B first, from an address that is not A's.
+#[test]
+fn copies_from_a_forged_source_do_not_take_the_path_over() {
+    for seed in seeds(10) {
+        let mut pair = Pair::new(
+            seed,
+            vec![direct(Faults {
+                rate: 2_000_000,
+                queue: 200_000,
+                ..Faults::none(15)
+            })],
+        );
+        let forged = Route::Direct {
+            remote: address(66, 666),
+        };
+        let octets = 4 * MIB;
+        let streams = pair.start_transfer(octets);
+        for _ in 0..40 {
+            pair.network.recording = Some(Vec::new());
+            pair.run_for(Duration::from_millis(20));
+            // The latest packet from A that is still under way is overtaken by its copy.
+            let (at, latest) = pair
+                .network
+                .latest_to(Side::B)
+                .expect("there is always one");
+            let early = at - Duration::from_millis(1);
+            pair.network.deliver(
+                early.max(pair.now + Duration::from_micros(1)),
+                Delivery {
+                    route: forged,
+                    ..latest
+                },
+            );
+        }
+        let stall = finish(&mut pair, streams, octets);
+        assert!(stall < Duration::from_millis(500), "seed {seed}: {stall:?}");
+        assert_ne!(pair.b.selected(), Some(forged));
+        assert_eq!(pair.b.count(|event| matches!(event, AssociationEvent::Selected { route, .. } if *route == forged)), 0);
+        let copied = 40 * 1452;
+        assert!(
+            pair.network.traffic(Side::B).astray <= 3 * copied,
+            "{:?}",
+            pair.network.traffic(Side::B)
+        );
+        assert!(
+            pair.b
+                .count(|event| *event == AssociationEvent::ProbedFrom(forged))
+                > 0
+        );
+    }
+}
+
+// M8
+#[test]
+fn packets_grow_to_what_the_path_carries_and_shrink_when_it_carries_less() {
+    let mut pair = Pair::new(2, vec![direct(Faults::none(10))]);
+    pair.transfer(MIB, 60 * SECOND);
+    assert_eq!(pair.a.association.paths().next().unwrap().mtu, 1452);
+    let octets = 8 * MIB;
+    let streams = pair.start_transfer(octets);
+    pair.run_for(Duration::from_millis(100));
+    pair.network.links[0].faults.mtu = 1280;
+    let stall = finish(&mut pair, streams, octets);
+    assert!(stall < 5 * SECOND, "{stall:?}");
+    assert_eq!(pair.a.association.paths().next().unwrap().mtu, 1200);
+}
+
+#[test]
+fn a_path_for_small_packets_only_is_used_with_small_packets() {
+    let mut pair = Pair::new(
+        2,
+        vec![direct(Faults {
+            mtu: 1200,
+            ..Faults::none(10)
+        })],
+    );
+    pair.transfer(4 * MIB, 60 * SECOND);
+    assert_eq!(pair.a.association.paths().next().unwrap().mtu, 1200);
+}
+
+#[test]
+fn a_path_too_narrow_for_full_packets_is_not_validated() {
+    let mut pair = Pair::new(2, relayed_first(Faults::none(10)));
+    pair.network.links[1].faults.mtu = 1199;
+    let (now, route) = (pair.now, pair.network.links[1].at_a);
+    pair.a.association.add_route(now, route);
+    pair.transfer(MIB, 60 * SECOND);
+    assert!(!pair.a.selected().unwrap().is_direct());
+}
+
+#[test]
+fn a_removed_route_is_left_at_once() {
+    let mut pair = direct_with_spare(
+        4,
+        Faults {
+            rate: 2_000_000,
+            queue: 200_000,
+            ..Faults::none(15)
+        },
+    );
+    let streams = pair.start_transfer(4 * MIB);
+    pair.run_for(SECOND / 2);
+    for side in [Side::A, Side::B] {
+        let (now, route) = (pair.now, pair.network.links[0].route(side));
+        pair.network.links[0].cut(true);
+        pair.end(side).association.remove_route(now, route);
+        assert!(!pair.end(side).selected().unwrap().is_direct());
+    }
+    // What had arrived and was not acknowledged yet is sent again first.
+    let stall = finish(&mut pair, streams, 4 * MIB);
+    assert!(stall < SECOND / 2, "{stall:?}");
+}
+
+#[test]
+fn each_side_learns_the_address_that_it_is_seen_at() {
+    let mut pair = direct_with_spare(4, Faults::bad(10));
+    pair.run_for(2 * SECOND);
+    let observed = |event: &AssociationEvent, expected| matches!(event, AssociationEvent::Observed { address, .. } if *address == expected);
+    assert_eq!(pair.a.count(|event| observed(event, address(1, 4100))), 1);
+    assert_eq!(pair.b.count(|event| observed(event, address(2, 4200))), 1);
+    pair.network.links[0].at_b = Route::Direct {
+        remote: address(1, 5000),
+    };
+    pair.transfer(MIB, 60 * SECOND);
+    pair.run_for(2 * SECOND);
+    assert_eq!(pair.a.count(|event| observed(event, address(1, 5000))), 1);
+}
+
+#[test]
+fn no_more_paths_are_kept_than_the_limit() {
+    let mut links = vec![direct(Faults::none(5))];
+    links.extend(
+        (3..60).map(|host| Link::direct(address(host, 1), address(host, 2), Faults::none(5))),
+    );
+    let mut pair = Pair::new(9, links);
+    pair.run_for(SECOND);
+    for index in 1..pair.network.links.len() {
+        let (now, route) = (pair.now, pair.network.links[index].at_a);
+        pair.a.association.add_route(now, route);
+        pair.run_for(Duration::from_millis(50));
+    }
+    pair.run_for(5 * SECOND);
+    assert_eq!(pair.a.association.paths().count(), 8);
+    assert!(pair.b.association.cids().count() <= 32 + 32);
+    assert_eq!((pair.a.ended(), pair.b.ended()), (None, None));
+    pair.transfer(MIB, 60 * SECOND);
+}
+
+// F5
+#[test]
+fn an_address_that_did_not_answer_gets_at_most_three_times_what_came() {
+    let mut pair = Pair::new(1, vec![direct(Faults::none(15))]);
+    pair.run_for(SECOND);
+    pair.b.send_stream(4 * MIB);
+    let forged = Route::Direct {
+        remote: address(66, 666),
+    };
+    let before = pair.network.traffic(Side::B).astray;
+    // A real packet of A's is diverted: it arrives from elsewhere only, again and again, and nobody answers there.
+    let mut diverted = 0;
+    for _ in 0..50 {
+        pair.run_for(Duration::from_millis(5));
+        if let Some((at, latest)) = pair.network.take_latest_to(Side::B) {
+            diverted += latest.packet.len() as u64;
+            pair.network.deliver(
+                at,
+                Delivery {
+                    route: forged,
+                    ..latest
+                },
+            );
+        }
+    }
+    pair.run_for(10 * SECOND);
+    let astray = pair.network.traffic(Side::B).astray - before;
+    assert!(
+        astray > 0 && astray <= 3 * diverted,
+        "{astray} for {diverted}"
+    );
+    assert_ne!(pair.b.selected(), Some(forged));
+}
