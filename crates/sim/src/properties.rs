@@ -3,6 +3,8 @@
 mod datagrams;
 mod forged;
 mod handshake_loss;
+mod idle;
+mod rebind;
 mod rekey;
 mod silence;
 mod simultaneous;
@@ -44,7 +46,7 @@ pub struct Report {
 }
 
 /// All properties.
-pub const ALL: [Property; 8] = [
+pub const ALL: [Property; 10] = [
     Property {
         name: "transfer",
         promise: "10 MB both ways arrive unchanged over 5 % loss, 3 % reorder, 2 % duplication, 1 % corruption, without a stall over 10 s",
@@ -84,6 +86,16 @@ pub const ALL: [Property; 8] = [
         name: "datagrams",
         promise: "a datagram arrives at most once, and unchanged",
         check: datagrams::check,
+    },
+    Property {
+        name: "rebind",
+        promise: "a NAT that gives another port in mid-transfer, direct or relayed, interrupts it by less than 10 s",
+        check: rebind::check,
+    },
+    Property {
+        name: "idle",
+        promise: "a pair that is not used costs next to nothing, and works at once when it is used again",
+        check: idle::check,
     },
 ];
 
@@ -173,6 +185,16 @@ mod tests {
     #[test]
     fn datagrams_arrive_at_most_once() {
         holds("datagrams");
+    }
+
+    #[test]
+    fn a_new_port_is_survived() {
+        holds("rebind");
+    }
+
+    #[test]
+    fn idle_pairs_cost_little_and_wake() {
+        holds("idle");
     }
 
     #[test]

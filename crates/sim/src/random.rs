@@ -21,12 +21,6 @@ impl Chance {
     pub const fn percent(percent: u32) -> Self {
         Self(percent.saturating_mul(10_000))
     }
-
-    /// So many of a thousand.
-    #[must_use]
-    pub const fn per_mille(per_mille: u32) -> Self {
-        Self(per_mille.saturating_mul(1_000))
-    }
 }
 
 /// All randomness of a world. The same seed gives the same draws, on every machine.

@@ -164,6 +164,7 @@ impl Control {
             AssociationEvent::HandshakeWanted => {
                 self.peer(peer).handshake_wanted = true;
                 self.want(worker, now, peer);
+                self.speak_to_servers(worker, now, peer);
             }
             AssociationEvent::Observed { address, .. } => {
                 self.observed(worker, now, peer, address);
@@ -171,11 +172,17 @@ impl Control {
             AssociationEvent::Candidates(list) => self.candidates_of(now, peer, &list),
             AssociationEvent::ProbedFrom(route) => self.probed_from(now, peer, route),
             AssociationEvent::RouteValidated(route) => self.route_validated(peer, route),
-            AssociationEvent::RouteLost(route) => self.route_lost(worker, now, peer, route),
+            AssociationEvent::RouteLost(route) => {
+                self.route_lost(worker, now, peer, route);
+                self.speak_to_servers(worker, now, peer);
+            }
             AssociationEvent::Selected { route, .. } => self.selected(worker, key, peer, route),
             AssociationEvent::Stalled => self.events.push_back(Event::Stalled(key)),
             AssociationEvent::Recovered => self.events.push_back(Event::Recovered(key)),
             AssociationEvent::Pong { id, rtt, route } => {
+                if self.server_answered(key, id) {
+                    return;
+                }
                 if let Some(path) = self.path_kind(worker, route) {
                     self.events.push_back(Event::Pong {
                         id,
@@ -313,7 +320,9 @@ impl Control {
 
     /// True when every association has delivered what was written.
     pub(crate) fn is_drained(&self, worker: &Worker) -> bool {
-        self.owners.keys().all(|key| worker.get(*key).is_none_or(Association::is_drained))
+        self.owners
+            .keys()
+            .all(|key| worker.get(*key).is_none_or(Association::is_drained))
     }
 
     /// True when every association that was there at [`close`](Self::close) has ended.

@@ -8,7 +8,7 @@ use keyway_identity::{NodeId, Signed};
 use keyway_rendezvous::{
     ClientEvent, ClientHalf, EPOCH_JUMP_MAX, RECORD_SERVERS_MAX, Record, RequestId,
 };
-use keyway_transport::{Channel, Route};
+use keyway_transport::{Channel, PingId, Route};
 use keyway_wire::{StreamKind, Time, Token, VERSION};
 use rand_core::Rng;
 use tracing::{debug, info};
@@ -30,6 +30,8 @@ pub(crate) struct Server {
     stream: Option<StreamKey>,
     outgoing: VecDeque<u8>,
     sequence: u64,
+    /// A ping of our own that is not answered yet.
+    ping: Option<PingId>,
 }
 
 /// One look-up, asked of every server.
@@ -64,6 +66,7 @@ impl Control {
                 stream: None,
                 outgoing: VecDeque::new(),
                 sequence: 0,
+                ping: None,
             });
         }
         self.want(worker, now, id);
@@ -100,6 +103,32 @@ impl Control {
         self.flush_servers(worker, now);
     }
 
+    /// Something is wrong with the way to a peer. If that is because our own address changed, relays drop what we send until the
+    /// associations with them have spoken from the new one: they do so now, rather than at their next keepalive.
+    pub(super) fn speak_to_servers(&mut self, worker: &mut Worker, now: Time, id: NodeId) {
+        if self.peers.get(&id).is_none_or(|peer| peer.server.is_some()) {
+            return;
+        }
+        for server in &mut self.servers {
+            if server.ping.is_none()
+                && let Some(association) = server.association.and_then(|key| worker.touch(key))
+            {
+                server.ping = Some(association.ping(now));
+            }
+        }
+    }
+
+    /// Whether this answers a ping of [`speak_to_servers`](Self::speak_to_servers), which no application asked for.
+    pub(super) fn server_answered(&mut self, key: AssociationKey, id: PingId) -> bool {
+        let asked =
+            |server: &&mut Server| server.association == Some(key) && server.ping == Some(id);
+        self.servers
+            .iter_mut()
+            .find(asked)
+            .and_then(|server| server.ping.take())
+            .is_some()
+    }
+
     /// The association with a server is gone, and with it all channels through that server.
     pub(super) fn server_lost(
         &mut self,
@@ -116,6 +145,7 @@ impl Control {
         }
         server.association = None;
         server.stream = None;
+        server.ping = None;
         server.outgoing.clear();
         server.client.disconnected();
         self.events.push_back(Event::ServerLost(server.id));

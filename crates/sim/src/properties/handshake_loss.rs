@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use keyway_node::Config;
 
-use super::{Report, exchange, report};
+use super::{Report, report};
+use crate::applications::{Content, Plan};
 use crate::failure::Failure;
 use crate::host::CONNECT_DEADLINE;
 use crate::link::LinkConfig;
@@ -21,16 +22,24 @@ pub(super) fn check(run: Run) -> Result<Report, Failure> {
         ..LinkConfig::default()
     };
     meeting.world.network().set_all_links(&link);
-    let (ours, theirs) = exchange(&mut meeting.world, 2_000);
-    meeting.serve(b, theirs);
-    meeting.dial(a, ours);
-    let connected = move |world: &crate::world::World<crate::host::NodeHost>| {
-        !world.program(a).diary().connected.is_empty()
+    meeting.serve(b, Plan::Echo);
+    let request = Content {
+        name: meeting.world.random().below(u64::MAX),
+        length: 2_000,
     };
-    meeting.run_until(CONNECT_DEADLINE, "a connection is made", connected)?;
+    meeting.dial(
+        a,
+        Plan::Exchange {
+            outgoing: request,
+            incoming: request,
+        },
+    );
+    meeting.run_until(CONNECT_DEADLINE, "a connection is made", |world| {
+        !world.program(a).diary().connected.is_empty()
+    })?;
     let after = since_beginning(meeting.world.now());
-    meeting.run_until(Duration::from_secs(120), "a small exchange", |world| {
-        all_done(world, a, 1) && all_done(world, b, 1)
+    meeting.run_until(Duration::from_secs(120), "a request was echoed", |world| {
+        all_done(world, a, 1)
     })?;
     Ok(report(
         &meeting,

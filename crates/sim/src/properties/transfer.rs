@@ -23,10 +23,14 @@ const DEADLINE: Duration = Duration::from_secs(900);
 
 pub(super) fn check(run: Run) -> Result<Report, Failure> {
     let mut meeting = Meeting::new(run, Layout::Public, Config::default);
-    let link = faulty(meeting.world.random());
-    meeting.world.network().set_all_links(&link);
-    let (ours, theirs) = exchange(&mut meeting.world, LENGTH);
     let (a, b) = (meeting.a, meeting.b);
+    // The way there is not the way back.
+    let (site_a, site_b) = (meeting.site(a), meeting.site(b));
+    for (from, to) in [(site_a, site_b), (site_b, site_a)] {
+        let link = faulty(meeting.world.random());
+        meeting.world.network().set_link(from, to, link);
+    }
+    let (ours, theirs) = exchange(&mut meeting.world, LENGTH);
     meeting.serve(b, theirs);
     meeting.dial(a, ours);
     meeting.run_until(DEADLINE, "10 MB have gone both ways", |world| {
