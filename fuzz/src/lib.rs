@@ -8,23 +8,57 @@
 #![forbid(unsafe_code)]
 
 mod frames;
+mod key_file;
+mod node_id;
 mod packet;
+mod record;
+mod rendezvous;
 
 pub use frames::frames;
+pub use key_file::key_file;
+#[cfg(fuzzing)]
 #[doc(hidden)]
 pub use libfuzzer_sys;
+pub use node_id::node_id;
 pub use packet::packet;
+pub use record::record;
+pub use rendezvous::rendezvous;
 
 /// What a target does with its input.
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: &[(&str, Target)] = &[("frames", frames), ("packet", packet)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("frames", frames),
+    ("key_file", key_file),
+    ("node_id", node_id),
+    ("packet", packet),
+    ("record", record),
+    ("rendezvous", rendezvous),
+];
 
-/// Makes a program out of one target.
+/// Runs a target once with each file that the command line names: how one looks into what a fuzzer found, on stable and
+/// with a debugger at hand.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn replay(target: Target) -> std::io::Result<()> {
+    for path in std::env::args_os().skip(1) {
+        target(&std::fs::read(path)?);
+    }
+    Ok(())
+}
+
+/// Makes a program out of one target: libFuzzer's where cargo-fuzz builds it, else one that replays files.
 #[macro_export]
 macro_rules! main {
     ($target:ident) => {
+        #[cfg(fuzzing)]
         $crate::libfuzzer_sys::fuzz_target!(|data: &[u8]| $crate::$target(data));
+
+        #[cfg(not(fuzzing))]
+        fn main() -> std::io::Result<()> {
+            $crate::replay($crate::$target)
+        }
     };
 }

@@ -15,6 +15,22 @@ pub(crate) const PACKAGE: &str = "keyway-fuzz";
 /// How long a target runs in CI.
 const CI_SECONDS: u64 = 10;
 
+/// How much of what libFuzzer has to say is shown.
+#[derive(Clone, Copy)]
+enum Talk {
+    Little,
+    All,
+}
+
+impl Talk {
+    fn verbosity(self) -> &'static str {
+        match self {
+            Self::Little => "-verbosity=0",
+            Self::All => "-verbosity=1",
+        }
+    }
+}
+
 /// What `cargo xtask fuzz` can be told.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -57,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for target in &chosen {
         let alone = format!("cargo xtask fuzz {target} --seconds {}", arguments.seconds);
         steps.run("fuzz", &alone, || {
-            fuzz(target, arguments.seconds)?;
+            fuzz(target, arguments.seconds, Talk::All)?;
             Ok(Outcome::Passed(target.clone()))
         });
     }
@@ -72,7 +88,7 @@ pub(crate) fn check() -> Result<Outcome> {
     let targets = targets()?;
     ensure!(!targets.is_empty(), "the package {PACKAGE} has no targets");
     for target in &targets {
-        fuzz(target, CI_SECONDS)
+        fuzz(target, CI_SECONDS, Talk::Little)
             .with_context(|| format!("again with `cargo xtask fuzz {target}`"))?;
     }
     Ok(Outcome::Passed(format!(
@@ -99,7 +115,7 @@ pub(crate) fn corpus(target: &str) -> PathBuf {
 }
 
 /// Runs one target. What it finds stays below `target/`, so that the committed corpus changes only on purpose.
-fn fuzz(target: &str, seconds: u64) -> Result<()> {
+fn fuzz(target: &str, seconds: u64, talk: Talk) -> Result<()> {
     let found = workspace::root().join("target/fuzz-corpus").join(target);
     fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
     let mut command = nightly();
@@ -113,6 +129,7 @@ fn fuzz(target: &str, seconds: u64) -> Result<()> {
         &format!("-max_total_time={seconds}"),
         "-timeout=10",
         "-print_final_stats=1",
+        talk.verbosity(),
     ]);
     process::run(&mut command)
 }

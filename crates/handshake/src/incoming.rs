@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{self, SHA256};
 use keyway_identity::NodeId;
 use keyway_wire::{Cid, Init, MAC_LEN, RESP_LEN_MAX, Resp};
 use rand_core::CryptoRng;
@@ -23,7 +23,6 @@ use crate::{
 pub struct Incoming {
     payload: InitPayload,
     sender: Cid,
-    digest: [u8; 32],
     noise: Noise,
 }
 
@@ -47,17 +46,20 @@ pub fn read_init(local: &LocalIdentity, packet: &[u8]) -> Result<Incoming, Hands
     if sender != init.sender {
         return Err(HandshakeError::WrongSender);
     }
-    let digest = digest(&SHA256, &packet[..Init::MAC1.start]);
-    let digest = digest
-        .as_ref()
-        .try_into()
-        .expect("SHA-256 yields 32 octets");
     Ok(Incoming {
         payload,
         sender,
-        digest,
         noise,
     })
+}
+
+/// What tells one INIT from another before it is read: SHA-256 over everything before `mac1`. The same INIT has the same digest on
+/// whatever path it comes and whatever cookie it carries. `None` where the packet is no INIT.
+#[must_use]
+pub fn digest(packet: &[u8]) -> Option<[u8; 32]> {
+    Init::parse(packet).ok()?;
+    let digest = digest::digest(&SHA256, &packet[..Init::MAC1.start]);
+    digest.as_ref().try_into().ok()
 }
 
 impl Incoming {
@@ -77,13 +79,6 @@ impl Incoming {
     #[must_use]
     pub fn sender(&self) -> Cid {
         self.sender
-    }
-
-    /// SHA-256 over everything in the packet before `mac1`. The same INIT has the same digest on whatever path it comes and
-    /// whatever cookie it carries; another INIT has another.
-    #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        self.digest
     }
 
     /// Makes the RESP, at most [`RESP_LEN_MAX`] octets, and the session. `sender` is the CID under which this node receives;

@@ -88,7 +88,7 @@
 //!
 //! # What is left to others
 //!
-//! Retries, time limits, rate limits and policy; which INIT is a repetition (by [`Incoming::digest`] and
+//! Retries, time limits, rate limits and policy; which INIT is a repetition (by [`digest`] and
 //! [`InitPayload::counter`]); the choice among simultaneous sessions; packet numbers, replay windows, and when to ratchet.
 //! There is no clock here, and randomness is an argument.
 
@@ -108,7 +108,7 @@ mod tests;
 pub use self::{
     dial::Dial,
     error::{HandshakeError, PayloadError},
-    incoming::{Incoming, read_init},
+    incoming::{Incoming, digest, read_init},
     local::{LocalIdentity, check_mac1},
     parameters::{ACK_DELAY_LIMIT, TransportParameters, UDP_PAYLOAD_MIN},
     payload::{InitPayload, RespPayload, VERSIONS_MAX},

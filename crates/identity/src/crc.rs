@@ -3,10 +3,10 @@
 /// The generator x^16 + x^12 + x^5 + 1 of ITU-T V.41 (CRC-16/CCITT), most significant bit first.
 ///
 /// Any CRC of 16 bits finds every burst of up to 16 bits, which covers what a hand does to characters of five bits: one
-/// wrong character, two swapped or two wrong neighbours. But the text form puts the check sum before the version octet, so that
-/// some of these are no bursts for the polynomial. Chosen because with this one, all of them are found nevertheless, and
-/// also two swapped characters at any distance and three neighbours in rotated order; CRC-16/IBM, for example, misses
-/// some rotations. The tests of [`crate::text`] go through every case.
+/// wrong character, two swapped or two wrong neighbours. But the text form puts the check sum before the version octet,
+/// so that some of these are no bursts for the polynomial. Chosen because with this one, all of them are found
+/// nevertheless, and also two swapped characters at any distance and three neighbours in rotated order; CRC-16/IBM, for
+/// example, misses some rotations. The tests of [`crate::text`] go through every case.
 const GENERATOR: u16 = 0x1021;
 
 /// The register before the first octet; not zero, so that leading zero octets count.

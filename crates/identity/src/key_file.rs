@@ -1,8 +1,8 @@
 //! Secret keys in files, where nobody else can read them and nothing overwrites them.
 //!
-//! A key file is a PKCS#8 PEM document (see [`SecretKey::to_pem`]) in a regular file that belongs to the user who runs the
-//! process (or to root) and that nobody else has any access to. Whatever is not exactly that is refused and left alone: a node
-//! that cannot read its key must stop, because a new key would be another node.
+//! A key file is a PKCS#8 PEM document (see [`SecretKey::to_pem`]) in a regular file that belongs to the user who runs
+//! the process (or to root) and that nobody else has any access to. Whatever is not exactly that is refused and left
+//! alone: a node that cannot read its key must stop, because a new key would be another node.
 //!
 //! These rules hold for root as well: whoever owns a file can exchange its content, so that a file of another user
 //! is not a place for a key of root's. Symbolic links are refused at the last component of the path only; the folders

@@ -1,8 +1,8 @@
 //! Who a Keyway node is: keys, node ids, their text form, key files, and signed data.
 //!
 //! A node makes one Ed25519 keypair ([`SecretKey`]) and keeps it for life. The public key ([`NodeId`]) is its address:
-//! whoever has it can reach the node and needs nothing else, because the key that Noise authenticates is the X25519 form
-//! of the same key. What a node says in public (records, memberships) is [`Signed`].
+//! whoever has it can reach the node and needs nothing else, because the key that Noise authenticates is the X25519
+//! form of the same key. What a node says in public (records, memberships) is [`Signed`].
 //!
 //! # Invariants
 //!

@@ -11,8 +11,8 @@ use crate::text::{self, ParseNodeIdError};
 
 /// The address of a node: its Ed25519 public key (RFC 8032), always canonical and of prime order.
 ///
-/// Printed and parsed in its text form of 56 characters, which finds typing mistakes (see [`ParseNodeIdError`]). Ordered by
-/// the octets of the key, which both sides of an association use to break ties.
+/// Printed and parsed in its text form of 56 characters, which finds typing mistakes (see [`ParseNodeIdError`]).
+/// Ordered by the octets of the key, which both sides of an association use to break ties.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId([u8; NodeId::LEN]);
 
@@ -25,8 +25,8 @@ impl NodeId {
 
     /// Takes a public key from elsewhere: a message, a record, a file.
     ///
-    /// Costs about one scalar multiplication, for the check of the order. Without that check, one secret key would have eight
-    /// public keys that verify its signatures and convert to keys that agree on the same Diffie–Hellman result.
+    /// Costs about one scalar multiplication, for the check of the order. Without that check, one secret key would have
+    /// eight public keys that verify its signatures and convert to keys that agree on the same Diffie–Hellman result.
     ///
     /// # Errors
     ///

@@ -77,8 +77,8 @@ fn seed(nested: &[u8]) -> Result<&[u8; SecretKey::LEN], PemError> {
     seed.try_into().map_err(|_| PemError::Structure)
 }
 
-/// Gives a document that lost its line breaks, or its first and last line, the usual form back. What is not such a document
-/// comes back in some form that [`decode`] refuses.
+/// Gives a document that lost its line breaks, or its first and last line, the usual form back. What is not such a
+/// document comes back in some form that [`decode`] refuses.
 pub(crate) fn reflow(text: &str) -> Zeroizing<String> {
     let mut parts = text.split("-----");
     let (label, body) = match (parts.next(), parts.next(), parts.next()) {

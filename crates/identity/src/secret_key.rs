@@ -73,8 +73,8 @@ impl SecretKey {
 
     /// Signs `message` under the label `context`, which keeps a signature made for one purpose from serving another.
     ///
-    /// Signed are the six octets `keyway`, the octet 1 (the version of this arrangement), the length of the label in eight octets
-    /// (big-endian), the label, and the message.
+    /// Signed are the six octets `keyway`, the octet 1 (the version of this arrangement), the length of the label in
+    /// eight octets (big-endian), the label, and the message.
     pub fn sign(&self, context: &'static str, message: &[u8]) -> Signature {
         let signature = self.0.sign(&signed_message(context, message));
         Signature::from_bytes(signature.to_bytes())

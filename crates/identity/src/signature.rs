@@ -40,7 +40,8 @@ impl fmt::Debug for Signature {
     }
 }
 
-/// The signature is not one of this key over these octets under this label. No reason is given, because none can be trusted.
+/// The signature is not one of this key over these octets under this label. No reason is given, because none can be
+/// trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("signature does not verify")]
 pub struct SignatureError;

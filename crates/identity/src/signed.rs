@@ -32,8 +32,8 @@ pub trait Signable: Sized {
 
 /// A value together with the exact octets that its author signed.
 ///
-/// Exists only with a signature that was made or verified here. The octets stay as they came, because
-/// encoding the value again may give others (protobuf promises no canonical form), under which the signature does not verify.
+/// Exists only with a signature that was made or verified here. The octets stay as they came, because encoding the
+/// value again may give others (protobuf promises no canonical form), under which the signature does not verify.
 #[derive(Clone)]
 pub struct Signed<T> {
     value: T,

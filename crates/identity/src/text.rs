@@ -116,8 +116,9 @@ fn value_of(character: char) -> Option<u8> {
 
 /// Why a text is not a node id.
 ///
-/// Found for certain are: one wrong character, two neighbours wrong or swapped, two characters swapped at any distance, three
-/// neighbours rotated, and a lost or doubled character (by the length). Of other mistakes, one in 65,536 is missed.
+/// Found for certain are: one wrong character, two neighbours wrong or swapped, two characters swapped at any distance,
+/// three neighbours rotated, and a lost or doubled character (by the length). Of other mistakes, one in 65,536 is
+/// missed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParseNodeIdError {
     /// Not 56 characters long.
@@ -197,8 +198,8 @@ mod tests {
     use super::*;
     use crate::{NodeId, SecretKey};
 
-    /// The check sum is affine over GF(2): whether a mistake is found depends on which bits it flips, not on the key. A few keys
-    /// suffice, if their characters together give the mistakes something to swap.
+    /// The check sum is affine over GF(2): whether a mistake is found depends on which bits it flips, not on the key. A
+    /// few keys suffice, if their characters together give the mistakes something to swap.
     fn samples() -> Vec<String> {
         (0..8)
             .map(|seed| SecretKey::from_bytes([seed; 32]).node_id().to_string())

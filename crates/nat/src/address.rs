@@ -18,10 +18,10 @@ pub(crate) enum Scope {
 /// Whether a probe may be sent to an address that a peer named.
 ///
 /// Never to what is not one host (unspecified, multicast, broadcast, reserved), to port 0, to the metadata service of a
-/// cloud, to an IPv4 address in disguise (mapped, or embedded in a transition prefix where the inner one would be refused),
-/// or to ourselves. To loopback and link-local addresses only if a server has seen us under an address of that scope:
-/// then there are others on this machine or link, and the peer may be one of them. A link-local IPv6 address without its
-/// interface (which the wire does not carry) leads nowhere.
+/// cloud, to an IPv4 address in disguise (mapped, or embedded in a transition prefix where the inner one would be
+/// refused), or to ourselves. To loopback and link-local addresses only if a server has seen us under an address of
+/// that scope: then there are others on this machine or link, and the peer may be one of them. A link-local IPv6
+/// address without its interface (which the wire does not carry) leads nowhere.
 pub fn may_probe(address: SocketAddr, local: &LocalCandidates) -> bool {
     if address.port() == 0 || !is_one_host(address.ip()) || local.is_own(address) {
         return false;
@@ -54,8 +54,8 @@ pub(crate) fn is_one_host(ip: IpAddr) -> bool {
         }
 }
 
-/// Where clouds answer questions about the machine, some of them secret, to whoever can send from it: most of them, Alibaba,
-/// and Amazon over IPv6.
+/// Where clouds answer questions about the machine, some of them secret, to whoever can send from it: most of them,
+/// Alibaba, and Amazon over IPv6.
 const METADATA: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
@@ -79,7 +79,8 @@ fn is_one_host_v6(ip: Ipv6Addr) -> bool {
     })
 }
 
-/// The IPv4 address to which a translator or tunnel would send: NAT64 (RFC 6052), 6to4 (RFC 3056), and the abolished "IPv4-compatible" form.
+/// The IPv4 address to which a translator or tunnel would send: NAT64 (RFC 6052), 6to4 (RFC 3056), and the abolished
+/// "IPv4-compatible" form.
 fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let last = |octets: [u8; 16]| Ipv4Addr::new(octets[12], octets[13], octets[14], octets[15]);
     match ip.segments() {

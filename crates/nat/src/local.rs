@@ -13,8 +13,8 @@ const OBSERVERS_MAX: usize = 8;
 /// Candidates of this node: addresses of its interfaces with the ports of its sockets, and what servers see its packets
 /// come from. Bounded, without repetitions, in the order in which peers should try them.
 ///
-/// Loopback and link-local addresses are candidates only where a server has seen this node under an address of that scope:
-/// elsewhere they mean another machine to the peer, or nothing.
+/// Loopback and link-local addresses are candidates only where a server has seen this node under an address of that
+/// scope: elsewhere they mean another machine to the peer, or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct LocalCandidates {
     hosts: Vec<SocketAddr>,
@@ -49,8 +49,8 @@ impl LocalCandidates {
         self.list() != before
     }
 
-    /// A server sees our packets come from this address. It replaces what the same server saw before, in the same address
-    /// family. Only servers should be believed: what a peer says would be passed on to others. Tells whether
+    /// A server sees our packets come from this address. It replaces what the same server saw before, in the same
+    /// address family. Only servers should be believed: what a peer says would be passed on to others. Tells whether
     /// [`list`](Self::list) changed.
     pub fn observed(&mut self, server: u32, address: SocketAddr) -> bool {
         let Some(address) = usable(address) else {
@@ -65,7 +65,8 @@ impl LocalCandidates {
         self.list() != before
     }
 
-    /// The candidates to tell peers: first hosts, then reflexive ones, at most 32. If there are more, hosts are left out.
+    /// The candidates to tell peers: first hosts, then reflexive ones, at most 32. If there are more, hosts are left
+    /// out.
     pub fn list(&self) -> Vec<Candidate> {
         let reflexive = self.reflexive();
         let places = CANDIDATES_MAX - reflexive.len();

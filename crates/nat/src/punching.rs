@@ -21,16 +21,16 @@ const PROBES_PER_ROUND: u32 = 100;
 /// From the begin of a round to that of the next one, while only a relay connects the two. NATs and networks change.
 const ROUND_INTERVAL: Duration = Duration::from_secs(60);
 
-/// When our own addresses change, the budget is renewed sooner, but not more often than this: a server may tell that they
-/// changed, and servers may lie.
+/// When our own addresses change, the budget is renewed sooner, but not more often than this: a server may tell that
+/// they changed, and servers may lie.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The search for a direct path to one peer.
 ///
-/// A round begins when the association does, when our own addresses change, when the direct path is lost, and each 60 s without one.
-/// In a round, each address of the peer gets up to 12 probes within 8 s; all of them together at most 50 in any second and 100
-/// in the round. What the peer tells during a round shares the budget that is left, and so does a round that begins because
-/// a path was lost: a peer can lose one whenever it likes.
+/// A round begins when the association does, when our own addresses change, when the direct path is lost, and each 60 s
+/// without one. In a round, each address of the peer gets up to 12 probes within 8 s; all of them together at most 50
+/// in any second and 100 in the round. What the peer tells during a round shares the budget that is left, and so does a
+/// round that begins because a path was lost: a peer can lose one whenever it likes.
 ///
 /// After each other call, drain [`poll_probe`](Self::poll_probe) and ask [`poll_timeout`](Self::poll_timeout).
 #[derive(Debug, Default)]
@@ -52,8 +52,8 @@ impl Punching {
         Self::default()
     }
 
-    /// These are our own candidates. If they changed, a new round begins. Address families of which we have no candidate
-    /// are not probed, unless we have none at all and do not know.
+    /// These are our own candidates. If they changed, a new round begins. Address families of which we have no
+    /// candidate are not probed, unless we have none at all and do not know.
     pub fn set_local(&mut self, now: Time, candidates: &[Candidate]) {
         if self.local != candidates {
             self.local = candidates.to_vec();
@@ -62,8 +62,8 @@ impl Punching {
         }
     }
 
-    /// The peer's candidates, all of them: at most 32 count. Each must have passed [`may_probe`](crate::may_probe). Those that are new are
-    /// probed at once, as far as the budget of the round goes.
+    /// The peer's candidates, all of them: at most 32 count. Each must have passed [`may_probe`](crate::may_probe).
+    /// Those that are new are probed at once, as far as the budget of the round goes.
     pub fn set_remote(&mut self, now: Time, candidates: &[Candidate]) {
         let mut told: Vec<SocketAddr> = Vec::new();
         for candidate in candidates {
@@ -81,7 +81,8 @@ impl Punching {
         self.ensure_round(now);
     }
 
-    /// An authentic packet of the peer came from this address, which is no path so far: it is probed, the sooner the better.
+    /// An authentic packet of the peer came from this address, which is no path so far: it is probed, the sooner the
+    /// better.
     pub fn on_probed_from(&mut self, now: Time, address: SocketAddr) {
         if let Some(target) = self
             .targets

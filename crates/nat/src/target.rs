@@ -14,8 +14,8 @@ pub(crate) enum Origin {
     Told,
 }
 
-/// Probes to one target in a round: five within half a second, since both sides begin at about the same time and the first
-/// ones of either open its own NAT only; then one each second while the news travel and slow NATs learn.
+/// Probes to one target in a round: five within half a second, since both sides begin at about the same time and the
+/// first ones of either open its own NAT only; then one each second while the news travel and slow NATs learn.
 const PROBES: u32 = 12;
 
 /// From one probe to the next one: after 100, 200, 300 and 500 ms, then each second.

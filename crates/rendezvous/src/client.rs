@@ -27,9 +27,11 @@ use crate::wall::Wall;
 /// [`poll_event`](Self::poll_event) and asks [`poll_timeout`](Self::poll_timeout).
 ///
 /// The server is not believed: a record counts only with its owner's signature, for the node that was asked for, in its
-/// time, and not older than one that was seen. It can delay and withhold, and that is noticed after [`REQUEST_TIMEOUT`].
+/// time, and not older than one that was seen. It can delay and withhold, and that is noticed after
+/// [`REQUEST_TIMEOUT`].
 ///
-/// Memory is bounded by the requests and channels that there may be; events and output grow with what one call is given.
+/// Memory is bounded by the requests and channels that there may be; events and output grow with what one call is
+/// given.
 #[derive(Debug, Default)]
 pub struct ClientHalf {
     connected: bool,
@@ -46,8 +48,8 @@ impl ClientHalf {
         Self::default()
     }
 
-    /// The stream to the server is open, and the server knows nothing of earlier ones: what was published and what was asked
-    /// for must be again.
+    /// The stream to the server is open, and the server knows nothing of earlier ones: what was published and what was
+    /// asked for must be again.
     pub fn connected(&mut self) {
         self.disconnected();
         self.connected = true;

@@ -4,7 +4,8 @@
 /// so near that a single absurd epoch (a defect, a stolen key) does not use up all of them.
 pub const EPOCH_JUMP_MAX: u64 = 1 << 40;
 
-/// What orders the records of one node: the start of the identity (epoch), the process (instance), the record (sequence).
+/// What orders the records of one node: the start of the identity (epoch), the process (instance), the record
+/// (sequence).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Edition {
     /// Grows with every start of the identity.

@@ -1,11 +1,12 @@
 //! Signed records, look-up and relay channels: the client half and the server half, without I/O.
 //!
-//! A node that others shall find publishes a [`Record`] at its servers, signed by itself: that it is there, what it speaks,
-//! where it can be met. Whoever wants to reach it asks one of these servers for a relay channel, and hands its first handshake
-//! packet over with that request. Addresses are in none of this: the nodes tell them each other once they are connected.
+//! A node that others shall find publishes a [`Record`] at its servers, signed by itself: that it is there, what it
+//! speaks, where it can be met. Whoever wants to reach it asks one of these servers for a relay channel, and hands its
+//! first handshake packet over with that request. Addresses are in none of this: the nodes tell them each other once
+//! they are connected.
 //!
-//! Both halves speak protobuf (`proto/rendezvous.proto`) on one stream of the service [`SERVICE`], inside the association
-//! between the node and its server, which has authenticated both.
+//! Both halves speak protobuf (`proto/rendezvous.proto`) on one stream of the service [`SERVICE`], inside the
+//! association between the node and its server, which has authenticated both.
 //!
 //! ```text
 //!   node A                server                  node B
@@ -16,18 +17,19 @@
 //!     |  == relay a ======> |  == relay b ========> |
 //! ```
 //!
-//! The loop is the same for [`ClientHalf`] and [`ServerHalf`]: octets and events of the stream in, `handle_timeout` when
-//! `poll_timeout` says so, and after each call `poll_output` (and `poll_event`) until there is no more.
+//! The loop is the same for [`ClientHalf`] and [`ServerHalf`]: octets and events of the stream in, `handle_timeout`
+//! when `poll_timeout` says so, and after each call `poll_output` (and `poll_event`) until there is no more.
 //!
 //! # What a server can do
 //!
-//! Delay and withhold. It cannot make up a record, nor show an older one than a reader has seen ([`SeenRecords`]), nor read or
-//! alter what it relays. And a client can make it send nothing anywhere but to another client: no message has an address in it.
+//! Delay and withhold. It cannot make up a record, nor show an older one than a reader has seen ([`SeenRecords`]), nor
+//! read or alter what it relays. And a client can make it send nothing anywhere but to another client: no message has
+//! an address in it.
 //!
 //! # What is left to others
 //!
-//! When to publish and what epoch to take; whom to serve; on which path a client is; the forwarding of the packets themselves,
-//! for which [`RelayTable::route`] gives the target.
+//! When to publish and what epoch to take; whom to serve; on which path a client is; the forwarding of the packets
+//! themselves, for which [`RelayTable::route`] gives the target.
 
 mod client;
 mod edition;
@@ -44,6 +46,8 @@ mod registry;
 mod relay;
 mod seen;
 mod server;
+#[cfg(test)]
+mod vectors;
 mod wall;
 
 pub use client::{ClientEvent, ClientHalf, PublishFailure, REQUEST_TIMEOUT, Refusal};
@@ -55,7 +59,7 @@ pub use record::{
     Record, RecordError,
 };
 pub use registry::{Inserted, Registry, RegistryError};
-pub use relay::{ClientId, Forward, RelayLimits, RelayTable};
+pub use relay::{ClientId, Forward, RelayTable};
 pub use seen::{SeenRecords, WentBack};
 pub use server::{ServerHalf, ServerOutput};
 pub use wall::Wall;

@@ -1,4 +1,5 @@
-//! The messages of both directions, checked: what the protobuf types of `generated` can hold, but a message may not, ends here.
+//! The messages of both directions, checked: what the protobuf types of `generated` can hold, but a message may not,
+//! ends here.
 
 use keyway_identity::{NodeId, Signature};
 use keyway_wire::{INIT_LEN, Token};

@@ -10,8 +10,9 @@ use crate::wall::Wall;
 
 /// Records in memory: the newest one of each node, until it expires.
 ///
-/// Soft state: it may lose everything at any time, and the owners bring it back with their next refresh. Memory is bounded by
-/// the number of records and their greatest length; work for each call grows with the logarithm of that number.
+/// Soft state: it may lose everything at any time, and the owners bring it back with their next refresh. Memory is
+/// bounded by the number of records and their greatest length; work for each call grows with the logarithm of that
+/// number.
 #[derive(Debug)]
 pub struct Registry {
     records: BTreeMap<NodeId, Stored>,
@@ -136,8 +137,8 @@ impl Registry {
     }
 }
 
-/// The expiry, with the skew of clocks that is allowed; but never longer than a record could live that was issued just now, in case
-/// our own clock is set back meanwhile.
+/// The expiry, with the skew of clocks that is allowed; but never longer than a record could live that was issued just
+/// now, in case our own clock is set back meanwhile.
 fn kept_until(record: &Record, wall: Wall) -> Wall {
     let expiry = record.expiry.saturating_add(CLOCK_SKEW_MAX);
     expiry.min(wall.saturating_add(RECORD_LIFETIME_MAX + CLOCK_SKEW_MAX))

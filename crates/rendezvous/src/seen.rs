@@ -9,8 +9,8 @@ use crate::record::Record;
 
 /// The newest edition seen of each node, shared by all servers that a node asks.
 ///
-/// Bounded: of the nodes looked up, those seen longest ago are forgotten first. Only what was looked up gets in, so that others
-/// cannot push anything out.
+/// Bounded: of the nodes looked up, those seen longest ago are forgotten first. Only what was looked up gets in, so
+/// that others cannot push anything out.
 #[derive(Debug)]
 pub struct SeenRecords {
     editions: BTreeMap<NodeId, Seen>,

@@ -22,8 +22,8 @@ const RECORD_GRACE: Duration = Duration::from_secs(10);
 
 /// What a node does that others meet at: keeps their records, answers look-ups, opens relay channels.
 ///
-/// It knows its clients by [`ClientId`]: each stands for one association, whose peer is authenticated. The caller tells when
-/// clients come and go and what they send; after each call, it drains [`poll_output`](Self::poll_output) and asks
+/// It knows its clients by [`ClientId`]: each stands for one association, whose peer is authenticated. The caller tells
+/// when clients come and go and what they send; after each call, it drains [`poll_output`](Self::poll_output) and asks
 /// [`poll_timeout`](Self::poll_timeout). Packets to relay do not pass here: see [`relay`](Self::relay).
 ///
 /// Memory is bounded by the registry, the channels, and some 300 KiB for each client at worst; the number of clients is
@@ -147,8 +147,8 @@ impl ServerHalf {
         Ok(())
     }
 
-    /// Whether the client's stream takes octets. While it does not, what is for the client waits here, within bounds. Clients
-    /// take octets until said otherwise.
+    /// Whether the client's stream takes octets. While it does not, what is for the client waits here, within bounds.
+    /// Clients take octets until said otherwise.
     pub fn set_blocked(&mut self, client: ClientId, blocked: bool) {
         if let Some(seat) = self.seats.get_mut(&client) {
             seat.blocked = blocked;

@@ -1,1 +1,52 @@
 //! A deterministic world around Keyway nodes: clock, links, NATs and faults, replayed from a seed.
+//!
+//! Everything that the nodes of a [`World`] know of time, chance and each other comes from the world, and everything in the
+//! world comes from a seed. What went wrong once goes wrong again, to the microsecond and the octet, on any machine.
+//!
+//! # The parts
+//!
+//! - A [`World`] has the only clock and a queue of what is going to happen. It runs any [`Program`]; [`NodeHost`] is a Keyway node
+//!   with a user who dials, serves and keeps a diary.
+//! - A [`Network`] has sites, each a public host or a NAT with hosts behind it, and a [`Link`] for each direction between two of
+//!   them: delay, jitter, loss, reordering, duplication, corruption, rate, packet size, cuts.
+//! - Users do something over their streams ([`Plan`]): both sides know what the other sends, so that each octet is checked as it
+//!   comes.
+//! - A [`Property`] is what has to hold whatever the seed. [`PROPERTIES`] lists them; the binary `keyway-sim` runs them over many
+//!   seeds (`cargo xtask sim`), the tests over a few.
+//!
+//! # Not here
+//!
+//! Threads, sockets and the real clock: the binary has threads, one seed on each. The nodes are those that everybody runs, with
+//! their real cryptography.
+
+mod applications;
+mod failure;
+mod forger;
+mod host;
+mod link;
+mod loss;
+mod nat;
+mod network;
+mod properties;
+mod queue;
+mod random;
+mod sightings;
+mod topology;
+mod trace;
+mod world;
+
+pub use applications::{Application, Content, DatagramPlan, Datagrams, Echo, Exchange, Plan};
+pub use failure::Failure;
+pub use forger::{Forger, Stage};
+pub use host::{CONNECT_DEADLINE, Diary, NodeHost};
+pub use link::{Fate, Link, LinkConfig};
+pub use loss::Loss;
+pub use nat::Nat;
+pub use network::{HostId, Network, Packet, Passage, SiteId};
+pub use properties::{ALL as PROPERTIES, Property, Report, by_name};
+pub use queue::EventQueue;
+pub use random::{Chance, Random};
+pub use sightings::{Kind, Sighting, Sightings};
+pub use topology::{Layout, Meeting, Run};
+pub use trace::Trace;
+pub use world::{Counters, Program, SendTo, Way, World};

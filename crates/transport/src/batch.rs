@@ -43,6 +43,17 @@ impl Batch {
         &self.octets[..self.len]
     }
 
+    /// Fills the batch with packets that were made elsewhere, and returns how many octets that are. What does not fit is cut off.
+    pub fn load(&mut self, parts: &[&[u8]]) -> usize {
+        self.clear();
+        for part in parts {
+            let len = part.len().min(Self::LEN_MAX - self.len);
+            self.octets[self.len..self.len + len].copy_from_slice(&part[..len]);
+            self.len += len;
+        }
+        self.len
+    }
+
     /// Octets filled.
     pub(crate) fn len(&self) -> usize {
         self.len

@@ -234,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_lost_in_a_black_hole_does_not_bring_the_next_one_forward() {
+        let mut mtu = MtuProbe::new(8_952);
+        mtu.on_probe_acked(1_452);
+        mtu.on_probe_sent();
+        assert!(black_hole(&mut mtu, at(1)));
+        mtu.on_probe_lost(at(1), at(2));
+        assert_eq!(mtu.due(at(600)), None);
+    }
+
+    #[test]
     fn a_small_packet_that_was_lost_or_a_large_one_that_arrived_clears_the_suspicion() {
         let mut mtu = MtuProbe::new(1_452);
         search(&mut mtu, 1_452, at(0));

@@ -124,7 +124,7 @@ impl RangeSet {
         match self.ranges.last_mut() {
             Some(last) if range.start == last.end => {
                 last.end = range.end;
-                return range.end - range.start;
+                range.end - range.start
             }
             Some(last) if range.start < last.end => self.merge(range),
             Some(_) | None => {
@@ -245,6 +245,10 @@ impl RangeSet {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::single_range_in_vec_init,
+    reason = "a set of one range is meant"
+)]
 mod tests {
     use std::collections::BTreeSet;
 

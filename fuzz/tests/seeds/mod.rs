@@ -7,8 +7,20 @@ use serde_json::Value;
 /// A seed of the corpus: target, name, content.
 type Seed = (&'static str, String, Vec<u8>);
 
+fn parse(file: &str) -> Value {
+    serde_json::from_str(file).expect("vectors in JSON")
+}
+
 fn wire() -> Value {
-    serde_json::from_str(include_str!("../../../proto/vectors/wire.json")).expect("vectors in JSON")
+    parse(include_str!("../../../proto/vectors/wire.json"))
+}
+
+fn identity() -> Value {
+    parse(include_str!("../../../proto/vectors/identity.json"))
+}
+
+fn rendezvous() -> Value {
+    parse(include_str!("../../../proto/vectors/rendezvous.json"))
 }
 
 fn octets(digits: &str) -> Vec<u8> {
@@ -18,22 +30,36 @@ fn octets(digits: &str) -> Vec<u8> {
         .collect()
 }
 
+/// The vectors of a section: their names as names of files, and the vectors.
+fn named(file: &Value, section: &str) -> Vec<(String, Value)> {
+    let vectors = file[section].as_array().expect("a list of vectors");
+    let name = |(index, vector): (usize, &Value)| {
+        let name = vector["name"].as_str().or(vector["why"].as_str());
+        let name = name.unwrap_or("").to_lowercase();
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+        let mut parts = vec![format!("{section}-{index:02}")];
+        parts.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+        (parts.join("-"), vector.clone())
+    };
+    vectors.iter().enumerate().map(name).collect()
+}
+
 /// The vectors of a section: their names as names of files, and their octets.
 fn section(file: &Value, section: &str) -> Vec<(String, Vec<u8>)> {
-    let vectors = file[section]
-        .as_array()
-        .expect("a list of vectors")
-        .iter()
-        .enumerate();
+    let content = |vector: Value| octets(vector["hex"].as_str().expect("octets"));
+    let vectors = named(file, section).into_iter();
     vectors
-        .map(|(index, vector)| {
-            let name = vector["name"].as_str().expect("a name").to_lowercase();
-            let words: Vec<_> = name
-                .split(|c: char| !c.is_ascii_alphanumeric())
-                .filter(|word| !word.is_empty())
-                .collect();
-            let content = octets(vector["hex"].as_str().expect("octets"));
-            (format!("{section}-{index:02}-{}", words.join("-")), content)
+        .map(|(name, vector)| (name, content(vector)))
+        .collect()
+}
+
+/// One text of each vector of a section, with the names of files.
+fn texts(file: &Value, section: &str, field: &str) -> Vec<(String, Vec<u8>)> {
+    let vectors = named(file, section).into_iter();
+    vectors
+        .map(|(name, vector)| {
+            let content = vector[field].as_str().expect("a text");
+            (format!("{name}-{field}"), content.as_bytes().to_vec())
         })
         .collect()
 }
@@ -56,6 +82,60 @@ fn seeds() -> Vec<Seed> {
         octets(written.as_str().expect("octets"))
     });
     seeds.push(("frames", "all-together".to_owned(), together.collect()));
+    seeds.extend(seeds_of_identity());
+    seeds.extend(seeds_of_rendezvous());
+    seeds
+}
+
+fn seeds_of_identity() -> Vec<Seed> {
+    let file = identity();
+    let mut seeds = Vec::new();
+    for (target, section, field) in [
+        ("node_id", "keys", "text"),
+        ("node_id", "refused_texts", "text"),
+        ("key_file", "keys", "pem"),
+        ("key_file", "keys", "pem_version_1"),
+    ] {
+        for (name, content) in texts(&file, section, field) {
+            seeds.push((target, name, content));
+        }
+    }
+    // What becomes of a document in an environment variable.
+    let (name, document) = texts(&file, "keys", "pem").swap_remove(0);
+    let document = String::from_utf8(document).expect("a text");
+    let flat = document.replace('\n', "\\n");
+    seeds.push(("key_file", format!("{name}-in-one-line"), flat.into_bytes()));
+    seeds
+}
+
+/// The streams of both sides: the first octet says which one it is, and where it is cut.
+fn seeds_of_rendezvous() -> Vec<Seed> {
+    let file = rendezvous();
+    let mut seeds = Vec::new();
+    for (name, content) in ["records", "refused_records"]
+        .iter()
+        .flat_map(|name| section(&file, name))
+    {
+        seeds.push(("record", name, content));
+    }
+    for (side, sections) in [
+        (20, ["to_server", "refused_to_server"]),
+        (21, ["to_client", "refused_to_client"]),
+    ] {
+        let vectors = sections.iter().flat_map(|name| section(&file, name));
+        for (name, content) in vectors {
+            seeds.push(("rendezvous", name, [vec![side], content].concat()));
+        }
+        let all = section(&file, sections[0])
+            .into_iter()
+            .flat_map(|(_, content)| content);
+        let together = std::iter::once(side).chain(all).collect();
+        seeds.push((
+            "rendezvous",
+            format!("{}-all-together", sections[0]),
+            together,
+        ));
+    }
     seeds
 }
 

@@ -10,9 +10,9 @@ use crate::SecretKey;
 
 /// Writes `key` to `path`, with access for the owner only.
 ///
-/// The document is written to a file beside it, brought to the disk, and then given its name in one step that fails if the
-/// name is taken. So a reader, or a machine that lost power, sees the whole key or none. A process that dies
-/// in between leaves a file `.keyway-….new` behind, with a key that was never used.
+/// The document is written to a file beside it, brought to the disk, and then given its name in one step that fails if
+/// the name is taken. So a reader, or a machine that lost power, sees the whole key or none. A process that dies in
+/// between leaves a file `.keyway-….new` behind, with a key that was never used.
 ///
 /// # Errors
 ///
@@ -47,7 +47,8 @@ fn write(path: &Path, key: &SecretKey) -> Result<(), KeyFileCause> {
 struct Temporary(PathBuf);
 
 impl Temporary {
-    /// Names that other processes left behind are stepped over; in a container, a process often has the id of the last one.
+    /// Names that other processes left behind are stepped over; in a container, a process often has the id of the last
+    /// one.
     const ATTEMPTS: u32 = 1000;
 
     fn create(folder: &Path) -> io::Result<(Self, File)> {

@@ -17,8 +17,8 @@ pub enum ClientEvent {
         /// Of the record.
         sequence: u64,
     },
-    /// The server has a newer record of this node, or one of another process with the same epoch. To be heard, publish with an
-    /// epoch above this one; but look first whether another process runs under this identity.
+    /// The server has a newer record of this node, or one of another process with the same epoch. To be heard, publish
+    /// with an epoch above this one; but look first whether another process runs under this identity.
     Stale {
         /// Of the record that is stored. Not authenticated: bound the jump.
         epoch: u64,
@@ -62,8 +62,8 @@ pub enum ClientEvent {
         /// Why.
         reason: Refusal,
     },
-    /// Somebody opened a channel to this node, or sends another first packet through the one that is open. Whoever has no
-    /// use for it closes it: an opener that was never answered does not learn of that.
+    /// Somebody opened a channel to this node, or sends another first packet through the one that is open. Whoever has
+    /// no use for it closes it: an opener that was never answered does not learn of that.
     Offered {
         /// Who, as the server says; the handshake will prove it.
         peer: NodeId,

@@ -8,7 +8,8 @@ use keyway_wire::Time;
 
 use crate::message::RequestId;
 
-/// How long a server has for an answer. Long enough for a slow path with a lost packet, short enough to ask another one.
+/// How long a server has for an answer. Long enough for a slow path with a lost packet, short enough to ask another
+/// one.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Requests that may wait at one time.
@@ -68,7 +69,8 @@ impl Requests {
         Ok(())
     }
 
-    /// Ends a request, if it waits for an answer of this kind (or, with `None`, of any), and says which node it was about.
+    /// Ends a request, if it waits for an answer of this kind (or, with `None`, of any), and says which node it was
+    /// about.
     pub(super) fn answered(&mut self, request: RequestId, kind: Option<Kind>) -> Option<NodeId> {
         let waiting = self.waiting.get(&request)?;
         if kind.is_some_and(|kind| kind != waiting.kind) {

@@ -18,7 +18,8 @@ const OFFERS_BEHIND_MAX: usize = 64 * 1024;
 /// Requests that may be refused in a row for coming too fast, before the client counts as hostile.
 const REFUSED_MAX: u32 = 1000;
 
-/// Steady rates and bursts. A node refreshes its record once in a minute; it dials and looks up when somebody wants it to.
+/// Steady rates and bursts. A node refreshes its record once in a minute; it dials and looks up when somebody wants it
+/// to.
 const REQUEST_INTERVAL: Duration = Duration::from_millis(20);
 const REQUEST_BURST: u32 = 100;
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(500);

@@ -276,6 +276,19 @@ impl Association {
         self.candidates.set(candidates);
     }
 
+    /// The answer to the peer's handshake went to this route too: the first packet under its keys proves less about either.
+    pub fn answered_on(&mut self, route: Route) {
+        if !self.answered.contains(&route) {
+            self.answered.push(route);
+        }
+    }
+
+    /// The route that carries data, where there is one.
+    #[must_use]
+    pub fn selected_route(&self) -> Option<Route> {
+        self.paths().find(|path| path.selected).map(|path| path.route)
+    }
+
     /// What is known about the paths.
     pub fn paths(&self) -> impl Iterator<Item = PathInfo> {
         self.paths

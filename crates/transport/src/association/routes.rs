@@ -369,6 +369,8 @@ impl Association {
             let (route, previous) = (selection.route, selection.previous);
             self.events
                 .push(AssociationEvent::Selected { route, previous });
+            // Whoever hears of the path may ask at once how long a datagram may be.
+            self.update_packet_room();
         }
     }
 

@@ -232,6 +232,15 @@ mod tests {
     }
 
     #[test]
+    fn a_size_probe_that_was_abandoned_is_sent_again() {
+        let mut sender = Sender::with_limit(1_452);
+        sender.send_probe(0, 1_452);
+        assert_eq!(sender.recovery.mtu_probe(at(1_000)), None);
+        sender.recovery.abandon(at(1_000), &mut sender.out);
+        assert_eq!(sender.recovery.mtu_probe(at(1_000)), Some(1_452));
+    }
+
+    #[test]
     fn what_an_abandoned_path_carried_comes_back_as_lost_and_the_window_is_as_new() {
         let mut sender = Sender::measured();
         sender.send_many(100, 5);

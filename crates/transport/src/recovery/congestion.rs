@@ -351,11 +351,18 @@ mod tests {
         round(&mut congestion, at(0), 0, 0.4);
         assert_eq!(congestion.window(), 12_000, "slow start");
         congestion.on_lost(10, 1, 10);
-        let next = round(&mut congestion, at(100), 10, 0.8);
-        round(&mut congestion, at(10_000), next, 0.8);
-        assert_eq!(congestion.window(), 8_400, "congestion avoidance");
-        round(&mut congestion, at(10_100), next + 10, 1.0);
-        assert!(congestion.window() > 8_400);
+        let next = round(&mut congestion, at(100), 10, 1.0);
+        let used = congestion.window();
+        assert!(used > 8_400);
+        let next = round(&mut congestion, at(200), next, 0.8);
+        let next = round(&mut congestion, at(10_000), next, 0.8);
+        assert_eq!(congestion.window(), used, "congestion avoidance");
+        round(&mut congestion, at(10_100), next, 1.0);
+        let grown = congestion.window() - used;
+        assert!(
+            (1..=1_200).contains(&grown),
+            "by {grown}: ten idle seconds are not made up for (RFC 9438, 5.8)"
+        );
     }
 
     #[test]
@@ -374,6 +381,56 @@ mod tests {
             congestion.window() <= before + 3 * 1_200,
             "{before} grew to {}",
             congestion.window()
+        );
+    }
+
+    #[test]
+    fn the_first_slow_start_ends_when_the_round_trip_grows_and_nothing_is_lost() {
+        // RFC 9406, 4.2: five rounds of conservative slow start follow.
+        let mut congestion = controller();
+        let mut next = 0;
+        let mut rounds = 0;
+        while congestion.in_slow_start() {
+            rounds += 1;
+            assert!(rounds < 20, "slow start goes on for ever");
+            let rtt = if rounds < 4 { RTT } else { RTT * 2 };
+            let octets = congestion.window();
+            let (first, last) = (next, next + 9);
+            next += 10;
+            congestion.on_sent(1, octets);
+            for number in first..=last {
+                congestion.on_ack(number, next, octets);
+                congestion.on_rtt(rtt);
+                congestion.on_acked(at(0), octets / 10, rtt);
+            }
+        }
+        // Three rounds double the window, part of the fourth too; then it grows by a quarter five times.
+        assert_eq!(rounds, 9);
+        let window = congestion.window();
+        assert!((200_000..400_000).contains(&window), "{window}");
+    }
+
+    #[test]
+    fn after_a_collapse_congestion_avoidance_starts_anew_where_slow_start_ended() {
+        // RFC 9438, 4.8: not on the curve from before, which would soon be back at the old window.
+        let mut congestion = controller();
+        let mut next = 0;
+        for _ in 0..7 {
+            next = round(&mut congestion, at(0), next, 1.0);
+        }
+        congestion.on_lost(next, 1, next);
+        congestion.on_persistent_congestion();
+        while congestion.in_slow_start() {
+            next = round(&mut congestion, at(0), next, 1.0);
+        }
+        let threshold = congestion.window();
+        for tenth in 1..=20 {
+            next = round(&mut congestion, at(100 * tenth), next, 1.0);
+        }
+        let grown = congestion.window() - threshold;
+        assert!(
+            grown <= 21 * 1_200,
+            "by {grown} from {threshold} in two seconds"
         );
     }
 

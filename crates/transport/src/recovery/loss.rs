@@ -299,6 +299,12 @@ mod tests {
             assert_eq!(sender.lost(), [large]);
         }
         assert_eq!(cycles, 3);
+        sender.recovery.congestion.on_persistent_congestion();
+        assert_eq!(
+            sender.recovery.window(),
+            2_400,
+            "two packets of the size that passes"
+        );
         assert!(now < 2_000, "{now} ms");
         assert_eq!(sender.recovery.mtu_probe(at(now + 599_000)), None);
         assert_eq!(sender.recovery.mtu_probe(at(now + 600_000)), Some(1_452));

@@ -172,7 +172,6 @@ impl<F> Recovery<F> {
             out.lost.extend(self.sent.lose(number));
         }
         self.sent.trim();
-        self.lost.clear();
         self.congestion.reset(self.sent.next());
         self.pacer = Pacer::new(now);
         self.mtu.on_abandoned();
@@ -357,6 +356,30 @@ mod tests {
             sender.ack(now, &[first..=last]);
         }
         assert_eq!(sender.recovery.mtu_probe(at(now)), Some(65_507));
+    }
+
+    #[test]
+    fn an_idle_hour_does_not_inflate_the_window() {
+        // RFC 9438, 5.8.
+        let window_after = |idle_ms: u64| {
+            let mut sender = Sender::measured();
+            sender.send_many(100, 10);
+            sender.ack(200, &[4..=10]);
+            let mut now = 200;
+            for idle in [0, 0, idle_ms] {
+                now += idle;
+                let first = sender.number();
+                let mut last = first;
+                while sender.recovery.window_available() >= 1_200 {
+                    last = sender.send(now);
+                }
+                now += 100;
+                sender.ack(now, &[first..=last]);
+            }
+            sender.recovery.window()
+        };
+        assert!(window_after(0) > 8_400);
+        assert_eq!(window_after(3_600_000), window_after(0));
     }
 
     #[test]

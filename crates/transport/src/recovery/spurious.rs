@@ -78,11 +78,6 @@ impl LostRecords {
         }
         disproved
     }
-
-    /// Forgets all losses but keeps the threshold: the path was given up.
-    pub(crate) fn clear(&mut self) {
-        self.records.clear();
-    }
 }
 
 #[cfg(test)]

@@ -236,13 +236,18 @@ mod tests {
 
     #[test]
     fn packets_are_small_while_the_peer_does_not_answer() {
-        let mut sender = Sender::with_limit(1_452);
+        let mut sender = Sender::with_limit(8_952);
         sender.send_probe(0, 1_452);
         sender.ack(100, &[0..=0]);
         assert_eq!(sender.recovery.mtu(), 1_452);
         sender.send(100);
         sender.timeout(425);
         assert_eq!(sender.recovery.mtu(), 1_200);
+        assert_eq!(
+            sender.recovery.mtu_probe(at(425)),
+            None,
+            "nor is it the time to try larger ones"
+        );
         sender.send(425);
         sender.ack(525, &[2..=2]);
         assert_eq!(sender.recovery.mtu(), 1_452);

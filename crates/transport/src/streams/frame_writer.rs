@@ -106,6 +106,10 @@ impl<'a> FrameWriter<'a> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers of tests are small"
+)]
 mod tests {
     use keyway_wire::{Frames, MaxDataFrame};
 

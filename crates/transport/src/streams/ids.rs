@@ -165,6 +165,10 @@ pub(super) fn index(id: StreamId) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers of tests are small"
+)]
 mod tests {
     use std::collections::BTreeSet;
 

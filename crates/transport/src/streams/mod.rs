@@ -159,7 +159,8 @@ impl Streams {
         self.events.pop_front()
     }
 
-    /// Whether [`Streams::write_control`] may have something to write.
+    /// Whether [`Streams::write_control`] may have something to write. Writing data may be a reason: want of credit is noticed
+    /// there.
     pub(crate) fn has_control(&self) -> bool {
         self.ended.is_none()
             && (self.schedule.has_control()
@@ -187,7 +188,7 @@ impl Streams {
     }
 
     /// The association has ended: nothing is sent and nothing taken any more. What arrived in order can still be read,
-    /// and everyone who waits is woken, to learn the reason.
+    /// and everyone who waits is woken, to learn the reason. No frame is to be handed in after this.
     pub(crate) fn end(&mut self, reason: EndReason) {
         if self.ended.is_some() {
             return;
@@ -232,7 +233,7 @@ impl Streams {
     /// Octets were given back: wakes writers that waited for them.
     fn free_send_memory(&mut self, octets: u64) {
         self.send_memory.give_back(octets);
-        for id in self.send_memory.to_wake() {
+        for id in self.send_memory.take_woken() {
             if self
                 .table
                 .get(id)

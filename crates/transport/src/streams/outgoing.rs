@@ -1,5 +1,6 @@
 //! Frames to send.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use keyway_wire::{
@@ -154,7 +155,7 @@ impl Streams {
             let Some(data) = stream.flow.as_ref().and_then(|flow| flow.outgoing.front()) else {
                 self.schedule
                     .dequeue(Queue::Flows, Some(&mut stream.standing));
-                // The end of a flow waits for its datagrams.
+                // The end of the flow may have waited for them.
                 self.schedule
                     .enqueue(Queue::Ready, id, &mut stream.standing);
                 continue;
@@ -176,40 +177,12 @@ impl Streams {
 
     /// Streams take turns by the quantum.
     fn write_new(&mut self, writer: &mut FrameWriter<'_>) {
-        while let Some(id) = self.schedule.first(Queue::Ready) {
-            let Some(stream) = self.table.get(id) else {
-                self.schedule.dequeue(Queue::Ready, None);
-                continue;
-            };
-            let mut range = match stream.send.next_new(self.send_credit.available()) {
-                Next::Octets(range) if range.is_empty() && stream.has_datagrams() => {
-                    self.schedule
-                        .dequeue(Queue::Ready, Some(&mut stream.standing));
-                    continue;
-                }
-                Next::Octets(range) => range,
-                Next::Nothing => {
-                    self.schedule
-                        .dequeue(Queue::Ready, Some(&mut stream.standing));
-                    continue;
-                }
-                Next::StreamBlocked => {
-                    self.schedule
-                        .dequeue(Queue::Ready, Some(&mut stream.standing));
-                    if stream.send.credit().want() {
-                        self.schedule
-                            .enqueue(Queue::Control, id, &mut stream.standing);
-                    }
-                    continue;
-                }
-                Next::Blocked => {
-                    self.schedule.block();
-                    self.send_credit.want();
-                    continue;
-                }
-            };
+        while let Some((id, mut range)) = self.next_new() {
             let turn = self.schedule.turn(writer.len()) as u64;
             range.end = range.end.min(range.start.saturating_add(turn));
+            let Some(stream) = self.table.get(id) else {
+                return;
+            };
             let Some(written) = writer.put_stream(id, &stream.send, range) else {
                 return;
             };
@@ -220,6 +193,36 @@ impl Streams {
             if stream.send.wakes_writer(&self.limits) {
                 self.events.push_back(StreamEvent::Writable(id));
             }
+        }
+    }
+
+    /// The stream whose turn it is, and what it could send. Those before it that cannot leave the queue.
+    fn next_new(&mut self) -> Option<(StreamId, Range<u64>)> {
+        loop {
+            let id = self.schedule.first(Queue::Ready)?;
+            let Some(stream) = self.table.get(id) else {
+                self.schedule.dequeue(Queue::Ready, None);
+                continue;
+            };
+            let next = stream.send.next_new(self.send_credit.available());
+            match next {
+                // The end of a flow waits for its datagrams.
+                Next::Octets(range) if !range.is_empty() || !stream.has_datagrams() => {
+                    return Some((id, range));
+                }
+                Next::Blocked => {
+                    self.schedule.block();
+                    self.send_credit.want();
+                    continue;
+                }
+                Next::StreamBlocked if stream.send.credit().want() => {
+                    self.schedule
+                        .enqueue(Queue::Control, id, &mut stream.standing);
+                }
+                Next::Octets(_) | Next::StreamBlocked | Next::Nothing => {}
+            }
+            self.schedule
+                .dequeue(Queue::Ready, Some(&mut stream.standing));
         }
     }
 }

@@ -109,6 +109,10 @@ impl fmt::Debug for Ring {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers of tests are small"
+)]
 mod tests {
     use super::*;
 

@@ -154,6 +154,10 @@ impl SendBuffer {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "numbers of tests are small"
+)]
 mod tests {
     use proptest::prelude::*;
 
@@ -186,6 +190,18 @@ mod tests {
         buffer.on_acked(80..100);
         assert_eq!(buffer.on_acked(0..80), 100);
         assert!(buffer.is_empty() && buffer.acked.is_empty());
+    }
+
+    #[test]
+    fn one_acknowledgement_may_close_several_gaps() {
+        let mut buffer = sent(100);
+        buffer.on_acked(10..20);
+        buffer.on_acked(30..40);
+        buffer.on_acked(50..100);
+        assert_eq!(buffer.on_acked(0..35), 40);
+        assert_eq!(buffer.on_acked(35..50), 60);
+        assert!(buffer.is_empty());
+        assert!(buffer.acked.is_empty());
     }
 
     #[test]

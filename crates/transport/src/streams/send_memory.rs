@@ -41,7 +41,7 @@ impl SendMemory {
     }
 
     /// Those that waited, once a quarter is free: waking them for less would be for nothing.
-    pub(super) fn to_wake(&mut self) -> BTreeSet<StreamId> {
+    pub(super) fn take_woken(&mut self) -> BTreeSet<StreamId> {
         if self.used > self.max / 4 * 3 {
             BTreeSet::new()
         } else {
@@ -78,10 +78,10 @@ mod tests {
         memory.wait(id);
         memory.wait(id);
         memory.give_back(24);
-        assert!(memory.to_wake().is_empty());
+        assert!(memory.take_woken().is_empty());
         memory.give_back(1);
-        assert_eq!(memory.to_wake(), BTreeSet::from([id]));
-        assert!(memory.to_wake().is_empty());
+        assert_eq!(memory.take_woken(), BTreeSet::from([id]));
+        assert!(memory.take_woken().is_empty());
         assert_eq!(memory.used(), 75);
     }
 }

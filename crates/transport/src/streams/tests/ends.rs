@@ -1,8 +1,8 @@
 //! How streams end: finished, reset, stopped, or with the association.
 
-use keyway_wire::{StreamId, StreamKind};
+use keyway_wire::{Frame, Frames, StreamId, StreamKind};
 
-use super::link::{EVEN, ODD, PACKET, Pair};
+use super::link::{EVEN, ODD, PACKET, Packet, Pair};
 use super::{OpenError, ReadError, SendDatagramError, StreamEvent, StreamLimits, WriteError};
 use crate::EndReason;
 
@@ -382,6 +382,12 @@ fn datagrams_go_out_before_the_end_of_their_flow() {
         pair.sides[EVEN].send_datagram(id, &[1]),
         Err(SendDatagramError::Finished)
     );
+    while pair.transmit(EVEN, PACKET) {}
+    let has_end = |packet: &Packet| {
+        Frames::new(&packet.octets).any(|frame| matches!(frame, Ok(Frame::Stream(_))))
+    };
+    let ends: Vec<_> = pair.flight[EVEN].iter().map(has_end).collect();
+    assert_eq!(ends.iter().position(|end| *end), Some(ends.len() - 1));
     pair.settle();
     assert_eq!(
         std::iter::from_fn(|| pair.sides[ODD].recv_datagram(id)).count(),

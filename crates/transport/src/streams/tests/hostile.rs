@@ -408,7 +408,7 @@ fn extreme() -> impl Strategy<Value = u64> {
 }
 
 fn any_frame() -> impl Strategy<Value = Frame<'static>> {
-    let stream = || prop_oneof![9 => 0u64..24, 1 => extreme()].prop_map(|value| id(value));
+    let stream = || prop_oneof![9 => 0u64..24, 1 => extreme()].prop_map(id);
     let octets = (0usize..600).prop_map(|len| &[7u8; 600][..len]);
     let octets = octets.boxed();
     prop_oneof![

@@ -227,7 +227,8 @@ pub(super) fn on_frame(
 
 /// The octet that tests write at an offset of a stream: another for each stream and direction.
 pub(super) fn octet(id: StreamId, side: usize, offset: u64) -> u8 {
-    (offset.wrapping_mul(31) ^ (offset >> 8) ^ id.value().wrapping_mul(7) ^ side as u64 * 85) as u8
+    let salt = id.value().wrapping_mul(7) ^ (side as u64 * 85);
+    (offset.wrapping_mul(31) ^ (offset >> 8) ^ salt).to_le_bytes()[0]
 }
 
 /// `count` of them.

@@ -8,6 +8,7 @@ use proptest::sample::Index;
 
 use super::link::{EVEN, ODD, PACKET, Packet, Pair, octets, receive};
 use super::{OpenError, ReadError, StreamEvent, StreamLimits, WriteError};
+use crate::streams::Accepted;
 
 const LIMITS: StreamLimits = StreamLimits {
     stream_window_initial: 1500,
@@ -133,9 +134,26 @@ impl World {
                 world.direction(id, 1 - side).stopped.get_or_insert(code);
             }),
             Step::Send(side, room) => drop(self.pair.transmit(side, room)),
-            Step::Deliver(..) | Step::Ack(..) | Step::Lose(..) | Step::Ghost(..) => {
-                self.network(step)
+            Step::Deliver(side, which) => {
+                if let Some(packet) = self.pick_packet(side, which) {
+                    self.pair.deliver(side, packet).expect("an honest peer");
+                }
             }
+            Step::Ack(side, which) => {
+                let packet = self.pick_packet(side, which);
+                if let Some(packet) = packet.filter(|packet| self.pair.flight[side][*packet].taken)
+                {
+                    self.pair.ack(side, packet);
+                }
+            }
+            Step::Lose(side, which) => {
+                if let Some(packet) = self.pick_packet(side, which) {
+                    self.ghosts
+                        .push((side, self.pair.flight[side][packet].clone()));
+                    self.pair.lose(side, packet);
+                }
+            }
+            Step::Ghost(which, acked) => self.ghost(which, acked),
         }
         self.note_events();
         self.check_bounds();
@@ -147,37 +165,19 @@ impl World {
         }
     }
 
-    fn network(&mut self, step: Step) {
-        let (side, which) = match step {
-            Step::Deliver(side, which) | Step::Ack(side, which) | Step::Lose(side, which) => {
-                (side, which)
-            }
-            Step::Ghost(which, acked) if !self.ghosts.is_empty() => {
-                return self.ghost(which.index(self.ghosts.len()), acked);
-            }
-            _ => return,
-        };
-        if self.pair.flight[side].is_empty() {
-            return;
-        }
-        let packet = which.index(self.pair.flight[side].len());
-        match step {
-            Step::Deliver(..) => drop(self.pair.deliver(side, packet).expect("an honest peer")),
-            Step::Ack(..) if self.pair.flight[side][packet].taken => self.pair.ack(side, packet),
-            Step::Lose(..) => {
-                self.ghosts
-                    .push((side, self.pair.flight[side][packet].clone()));
-                self.pair.lose(side, packet);
-            }
-            _ => {}
-        }
+    fn pick_packet(&self, side: usize, which: Index) -> Option<usize> {
+        let packets = self.pair.flight[side].len();
+        (packets > 0).then(|| which.index(packets))
     }
 
-    fn ghost(&mut self, which: usize, acked: bool) {
-        let (from, packet) = self.ghosts.swap_remove(which);
+    fn ghost(&mut self, which: Index, acked: bool) {
+        if self.ghosts.is_empty() {
+            return;
+        }
+        let (from, packet) = self.ghosts.swap_remove(which.index(self.ghosts.len()));
         let accepted =
             receive(&mut self.pair.sides[1 - from], &packet.octets).expect("an honest peer");
-        if acked && accepted == crate::streams::Accepted::Yes {
+        if acked && accepted == Accepted::Yes {
             for frame in &packet.sent {
                 self.pair.sides[from].on_acked(frame);
             }

@@ -1,0 +1,367 @@
+//! What can be said on the command line. Every flag is also an environment variable, `KEYWAY_` and its name; what is said on
+//! the command line wins.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use keyway::{NodeId, PeerAddr, ServerAddr};
+
+use crate::duration;
+use crate::forwarding::Forwarding;
+use crate::service::{Exposure, Service};
+
+/// Programs reach each other by public key.
+#[derive(Debug, Parser)]
+#[command(
+    name = "keyway",
+    version,
+    max_term_width = 110,
+    propagate_version = true
+)]
+#[command(after_help = "\
+Examples:
+  keyway server --key server.key                               prints the string that others pass to --server
+  keyway expose --key web.key http=tcp:127.0.0.1:8080 --allow ID --server SERVER
+  keyway forward tcp:127.0.0.1:9000=ID/http --server SERVER
+  ssh -o ProxyCommand='keyway pipe ID/ssh' user@laptop
+  keyway demo                                                  all of it on this machine
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unreachable or timed out, 4 refused.
+Logs go to stderr; RUST_LOG=keyway=debug shows more.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the node id of a key, making the key file if there is none
+    Id(Id),
+    /// Be a rendezvous and relay server for others
+    Server(Server),
+    /// Let others reach local sockets
+    Expose(Expose),
+    /// Open local sockets that lead to a peer's services
+    Forward(Forward),
+    /// Connect stdin and stdout to a peer's service, as ssh's ProxyCommand wants it
+    Pipe(Pipe),
+    /// Measure round trips to a peer, and show by which path
+    Ping(Ping),
+    /// Measure throughput between two nodes
+    Perf(Perf),
+    /// Show the signed record that a server has of a node
+    Lookup(Lookup),
+    /// Show the main job on this machine: relay first, then direct
+    Demo,
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// Who this node is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Identity {
+    /// Key file; made with mode 0600 if there is none
+    ///
+    /// Without it the key is taken from KEYWAY_SECRET_KEY, which holds the content of a key file. Without either the node gets a
+    /// new identity at each start.
+    #[arg(long, value_name = "FILE", env = "KEYWAY_KEY")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// How this node is reached and reaches others.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeOptions {
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+
+    /// A server to meet peers at; may be given several times
+    #[arg(
+        long = "server",
+        value_name = "ID@HOST:PORT",
+        env = "KEYWAY_SERVER",
+        value_delimiter = ' '
+    )]
+    pub(crate) servers: Vec<ServerAddr>,
+
+    /// Local address for UDP [default: every address, a port of the system's choice]
+    #[arg(long, value_name = "ADDR", env = "KEYWAY_BIND")]
+    pub(crate) bind: Option<SocketAddr>,
+}
+
+/// How long to wait for a peer that does not answer.
+#[derive(Copy, Clone, Debug, Args)]
+pub(crate) struct Patience {
+    /// How long streams wait for a peer that does not answer, like 90s, 5m or 24h
+    #[arg(long, value_name = "TIME", env = "KEYWAY_PATIENCE", value_parser = duration::parse)]
+    pub(crate) patience: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keyway id --key agent.key")]
+pub(crate) struct Id {
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+When it is ready it prints one line on stdout, `ready ID@HOST:PORT`: others pass the second word to --server.
+
+Examples:
+  keyway server --key server.key
+  keyway server --key server.key --advertise rendezvous.example.org:4433
+  keyway server --listen 127.0.0.1:0                           for tests: any free port")]
+pub(crate) struct Server {
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+
+    /// UDP address to listen on
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "KEYWAY_LISTEN",
+        default_value = "[::]:4433"
+    )]
+    pub(crate) listen: SocketAddr,
+
+    /// Address that others reach this server at [default: that of the default route]
+    #[arg(long, value_name = "HOST:PORT", env = "KEYWAY_ADVERTISE")]
+    pub(crate) advertise: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+When it is ready it prints `ready ID` on stdout. Targets are tcp:HOST:PORT, unix:PATH and udp:HOST:PORT.
+
+Examples:
+  keyway expose http=tcp:127.0.0.1:8080 --allow ID --server SERVER
+  keyway expose db=unix:/run/pg.sock dns=udp:127.0.0.1:53 --allow ID --allow OTHER
+  keyway expose http=tcp:127.0.0.1:8080 --allow any            everybody who knows the id")]
+pub(crate) struct Expose {
+    #[command(flatten)]
+    pub(crate) node: NodeOptions,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+
+    /// Who may connect: a node id, or `any`; may be given several times
+    #[arg(
+        long = "allow",
+        value_name = "ID|any",
+        env = "KEYWAY_ALLOW",
+        value_delimiter = ','
+    )]
+    pub(crate) allow: Vec<Admission>,
+
+    /// Services and what they lead to
+    #[arg(required = true, value_name = "SERVICE=TARGET")]
+    pub(crate) services: Vec<Exposure>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+When all sockets are open it prints `ready` on stdout. The peer may come later: a connection waits for it.
+Sockets are tcp:HOST:PORT, unix:PATH (mode 0600) and udp:HOST:PORT; port 0 takes a free one, told on stderr.
+
+Examples:
+  keyway forward tcp:127.0.0.1:9000=ID/http --server SERVER
+  keyway forward unix:/tmp/pg.sock=ID/db udp:127.0.0.1:5353=ID/dns")]
+pub(crate) struct Forward {
+    #[command(flatten)]
+    pub(crate) node: NodeOptions,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+
+    /// Local sockets and the services they lead to
+    #[arg(required = true, value_name = "LISTEN=PEER/SERVICE")]
+    pub(crate) forwardings: Vec<Forwarding>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ssh -o ProxyCommand='keyway pipe ID/ssh' user@laptop
+  tar c . | keyway pipe ID/backup")]
+pub(crate) struct Pipe {
+    #[command(flatten)]
+    pub(crate) node: NodeOptions,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+
+    /// The peer and its service
+    #[arg(value_name = "PEER/SERVICE")]
+    pub(crate) service: Service,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  keyway ping ID -c 3 --server SERVER
+  keyway ping ID@192.0.2.7:4100 --json")]
+pub(crate) struct Ping {
+    #[command(flatten)]
+    pub(crate) node: NodeOptions,
+
+    /// The peer: a node id, with addresses where they are known
+    #[arg(value_name = "PEER")]
+    pub(crate) peer: PeerAddr,
+
+    /// Stop after this many round trips [default: go on until interrupted]
+    #[arg(short, long, value_name = "N", env = "KEYWAY_COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    /// Seconds between two pings
+    #[arg(short, long, value_name = "SECS", env = "KEYWAY_INTERVAL", default_value = "1", value_parser = duration::seconds)]
+    pub(crate) interval: Duration,
+
+    /// How long to wait for the peer and for each answer, like 90s or 5m
+    #[arg(long, value_name = "TIME", env = "KEYWAY_PATIENCE", default_value = "30s", value_parser = duration::parse)]
+    pub(crate) patience: Duration,
+
+    /// One JSON object a line
+    #[arg(long, env = "KEYWAY_JSON")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  keyway perf --serve --allow any --key perf.key --server SERVER
+  keyway perf ID --seconds 10 --streams 4 --server SERVER
+  keyway perf ID --reverse --json")]
+pub(crate) struct Perf {
+    #[command(flatten)]
+    pub(crate) node: NodeOptions,
+
+    /// The peer, which runs `keyway perf --serve`
+    #[arg(
+        value_name = "PEER",
+        required_unless_present = "serve",
+        conflicts_with = "serve"
+    )]
+    pub(crate) peer: Option<PeerAddr>,
+
+    /// Be the other side
+    #[arg(long, env = "KEYWAY_SERVE")]
+    pub(crate) serve: bool,
+
+    /// With --serve, who may measure: a node id, or `any`; may be given several times
+    #[arg(
+        long = "allow",
+        value_name = "ID|any",
+        env = "KEYWAY_ALLOW",
+        value_delimiter = ','
+    )]
+    pub(crate) allow: Vec<Admission>,
+
+    /// For how long to measure
+    #[arg(long, value_name = "N", env = "KEYWAY_SECONDS", default_value = "10", value_parser = duration::seconds)]
+    pub(crate) seconds: Duration,
+
+    /// Streams at once
+    #[arg(long, value_name = "N", env = "KEYWAY_STREAMS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) streams: u32,
+
+    /// The peer sends, this side receives
+    #[arg(long, env = "KEYWAY_REVERSE")]
+    pub(crate) reverse: bool,
+
+    /// Datagrams instead of streams
+    #[arg(long, env = "KEYWAY_DATAGRAMS", conflicts_with = "streams")]
+    pub(crate) datagrams: bool,
+
+    /// One JSON object at the end
+    #[arg(long, env = "KEYWAY_JSON")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keyway lookup ID --server SERVER --json")]
+pub(crate) struct Lookup {
+    #[command(flatten)]
+    pub(crate) node: NodeOptions,
+
+    /// The node to look up
+    #[arg(value_name = "PEER")]
+    pub(crate) peer: PeerAddr,
+
+    /// How long to wait for a server
+    #[arg(long, value_name = "TIME", env = "KEYWAY_PATIENCE", default_value = "30s", value_parser = duration::parse)]
+    pub(crate) patience: Duration,
+
+    /// One JSON object
+    #[arg(long, env = "KEYWAY_JSON")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  keyway completions bash > ~/.local/share/bash-completion/completions/keyway"
+)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// One word after --allow.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Any,
+    Node(NodeId),
+}
+
+impl std::str::FromStr for Admission {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "any" {
+            return Ok(Self::Any);
+        }
+        text.parse()
+            .map(Self::Node)
+            .map_err(|error| format!("{error}; write a node id, or `any`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_description_of_the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_long_flag_can_be_said_in_the_environment() {
+        for command in Arguments::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                let Some(long) = argument.get_long() else {
+                    continue;
+                };
+                let variable = argument
+                    .get_env()
+                    .map(|name| name.to_string_lossy().into_owned());
+                let expected = format!("KEYWAY_{}", long.to_uppercase().replace('-', "_"));
+                assert_eq!(
+                    variable,
+                    Some(expected),
+                    "--{long} of `{}`",
+                    command.get_name()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_admitted_by_a_typing_mistake() {
+        assert_eq!("any".parse(), Ok(Admission::Any));
+        assert!("Any".parse::<Admission>().is_err());
+        assert!("".parse::<Admission>().is_err());
+    }
+}

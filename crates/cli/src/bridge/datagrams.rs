@@ -1,0 +1,128 @@
+//! Datagrams between local UDP sockets and flows of a peer.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyway::{DatagramError, DatagramSocket, Node};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use crate::service::Service;
+
+/// A flow without traffic ends after this time, as most NATs have it for UDP.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// The largest payload of UDP over IPv4.
+const DATAGRAM_LEN_MAX: usize = 65_507;
+
+/// Local senders with a flow of their own, at most; the next one has to wait until one of them is silent for [`IDLE`].
+const SENDERS_MAX: usize = 1024;
+
+/// Datagrams of one sender that wait for the flow to be opened.
+const WAITING_MAX: usize = 64;
+
+/// Carries datagrams both ways until there were none for [`IDLE`] or an end is gone.
+pub(crate) async fn join(local: &UdpSocket, flow: &DatagramSocket) {
+    let mut outgoing = vec![0; DATAGRAM_LEN_MAX];
+    let mut incoming = vec![0; DATAGRAM_LEN_MAX];
+    loop {
+        tokio::select! {
+            received = local.recv(&mut outgoing) => match received {
+                Ok(len) if !sent(flow.send(&outgoing[..len]).await) => return,
+                Ok(_) => {}
+                // ICMP told that nobody listens there; somebody may again.
+                Err(error) => debug!(%error, "the target did not take a datagram"),
+            },
+            received = flow.recv(&mut incoming) => match received {
+                Ok(len) => drop(local.send(&incoming[..len]).await),
+                Err(error) => return debug!(%error, "flow done"),
+            },
+            () = tokio::time::sleep(IDLE) => return debug!("flow idle"),
+        }
+    }
+}
+
+/// Whether the flow goes on after a send. What does not fit is dropped, as any link drops it.
+fn sent(result: Result<(), DatagramError>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(DatagramError::TooLarge { size, max }) => {
+            debug!(size, max, "a datagram was too large for the path");
+            true
+        }
+        Err(error) => {
+            debug!(%error, "flow done");
+            false
+        }
+    }
+}
+
+/// Gives each local sender a flow of its own.
+pub(crate) async fn forward(node: Node, local: UdpSocket, service: Service) {
+    let local = Arc::new(local);
+    let (done, mut ended) = mpsc::unbounded_channel();
+    let mut senders: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
+    let mut buffer = vec![0; DATAGRAM_LEN_MAX];
+    loop {
+        tokio::select! {
+            Some(sender) = ended.recv() => {
+                senders.remove(&sender);
+            }
+            received = local.recv_from(&mut buffer) => {
+                let Ok((len, sender)) = received else { continue };
+                if !senders.contains_key(&sender) && senders.len() < SENDERS_MAX {
+                    let (datagrams, waiting) = mpsc::channel(WAITING_MAX);
+                    senders.insert(sender, datagrams);
+                    let flow = Flow { node: node.clone(), local: Arc::clone(&local), sender, service: service.clone() };
+                    let done = done.clone();
+                    tokio::spawn(async move {
+                        flow.run(waiting).await;
+                        let _ = done.send(sender);
+                    });
+                }
+                if let Some(datagrams) = senders.get(&sender) {
+                    // A full queue drops, as any link does.
+                    let _ = datagrams.try_send(buffer[..len].to_vec());
+                }
+            }
+        }
+    }
+}
+
+/// One local sender's flow.
+struct Flow {
+    node: Node,
+    local: Arc<UdpSocket>,
+    sender: SocketAddr,
+    service: Service,
+}
+
+impl Flow {
+    async fn run(self, mut outgoing: mpsc::Receiver<Vec<u8>>) {
+        let flow = match self
+            .node
+            .datagrams(&self.service.peer, &self.service.service)
+            .await
+        {
+            Ok(flow) => flow,
+            Err(error) => return tracing::warn!(%error, "cannot reach the service"),
+        };
+        let mut incoming = vec![0; DATAGRAM_LEN_MAX];
+        loop {
+            tokio::select! {
+                datagram = outgoing.recv() => match datagram {
+                    Some(datagram) if sent(flow.send(&datagram).await) => {}
+                    Some(_) | None => return,
+                },
+                received = flow.recv(&mut incoming) => match received {
+                    Ok(len) => drop(self.local.send_to(&incoming[..len], self.sender).await),
+                    Err(error) => return debug!(%error, "flow done"),
+                },
+                () = tokio::time::sleep(IDLE) => return debug!("flow idle"),
+            }
+        }
+    }
+}

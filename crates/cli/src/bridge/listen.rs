@@ -1,0 +1,157 @@
+//! `keyway forward`: from local sockets to a peer's service.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use keyway::Node;
+use tokio::net::{TcpListener, UdpSocket, UnixListener};
+use tracing::{debug, warn};
+
+use super::{datagrams, streams};
+use crate::exit::Failure;
+use crate::forwarding::Forwarding;
+use crate::service::{Service, Socket};
+
+/// A local socket that is open, not served yet.
+pub(crate) enum Opened {
+    Tcp(TcpListener, Service),
+    Udp(UdpSocket, Service),
+    Unix(UnixListener, SocketFile, Service),
+}
+
+/// A Unix socket's file, removed with it.
+pub(crate) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            debug!(path = %self.0.display(), %error, "cannot remove the socket file");
+        }
+    }
+}
+
+impl Opened {
+    /// Opens the local side, so that a taken port is known before `ready`.
+    pub(crate) async fn open(forwarding: Forwarding) -> Result<Self, Failure> {
+        let Forwarding { listen, service } = forwarding;
+        let failed = |error: std::io::Error| {
+            let hint = match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "; another program has it: choose another, or port 0 for a free one"
+                }
+                std::io::ErrorKind::PermissionDenied => {
+                    "; choose one that this user may open, such as a port from 1024 on"
+                }
+                _ => "",
+            };
+            Failure::new(format!("cannot listen on {listen}: {error}{hint}"))
+        };
+        match &listen {
+            Socket::Tcp(address) => {
+                let listener = TcpListener::bind(address).await.map_err(failed)?;
+                Ok(Self::Tcp(listener, service))
+            }
+            Socket::Udp(address) => {
+                let socket = UdpSocket::bind(address).await.map_err(failed)?;
+                Ok(Self::Udp(socket, service))
+            }
+            Socket::Unix(path) => {
+                let listener = bind_unix(path).map_err(failed)?;
+                Ok(Self::Unix(listener, SocketFile(path.clone()), service))
+            }
+        }
+    }
+
+    /// The real address, once the system chose a port.
+    pub(crate) fn address(&self) -> String {
+        let unknown = |error| format!("unknown ({error})");
+        match self {
+            Self::Tcp(listener, _) => {
+                format!(
+                    "tcp:{}",
+                    listener
+                        .local_addr()
+                        .map_or_else(unknown, |address| address.to_string())
+                )
+            }
+            Self::Udp(socket, _) => {
+                format!(
+                    "udp:{}",
+                    socket
+                        .local_addr()
+                        .map_or_else(unknown, |address| address.to_string())
+                )
+            }
+            Self::Unix(_, file, _) => format!("unix:{}", file.0.display()),
+        }
+    }
+
+    pub(crate) const fn service(&self) -> &Service {
+        match self {
+            Self::Tcp(_, service) | Self::Udp(_, service) | Self::Unix(_, _, service) => service,
+        }
+    }
+
+    /// Serves the socket for as long as the task lives.
+    pub(crate) async fn serve(self, node: Node) {
+        match self {
+            Self::Udp(socket, service) => datagrams::forward(node, socket, service).await,
+            Self::Tcp(listener, service) => loop {
+                match listener.accept().await {
+                    Ok((local, _)) => {
+                        let _ = local.set_nodelay(true);
+                        tokio::spawn(connect(node.clone(), local, service.clone()));
+                    }
+                    Err(error) => pause(&error).await,
+                }
+            },
+            Self::Unix(listener, _file, service) => loop {
+                match listener.accept().await {
+                    Ok((local, _)) => {
+                        tokio::spawn(connect(node.clone(), local, service.clone()));
+                    }
+                    Err(error) => pause(&error).await,
+                }
+            },
+        }
+    }
+}
+
+/// Out of descriptors, most likely: accepting again at once would only burn the processor.
+async fn pause(error: &std::io::Error) {
+    warn!(%error, "cannot accept a local connection");
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+}
+
+/// Binds a socket file that nobody else may connect to. A file that a dead process left is replaced, a live one is not.
+fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
+    let is_socket = std::fs::symlink_metadata(path)
+        .is_ok_and(|metadata| std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type()));
+    if is_socket {
+        match std::os::unix::net::UnixStream::connect(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path)?
+            }
+            Ok(_) | Err(_) => return Err(std::io::ErrorKind::AddrInUse.into()),
+        }
+    }
+    // Bound under another name and moved once its mode is right: nobody else can connect in between.
+    let mut staging = path.as_os_str().to_owned();
+    staging.push(".new");
+    let staging = PathBuf::from(staging);
+    let _ = std::fs::remove_file(&staging);
+    let listener = UnixListener::bind(&staging)?;
+    std::fs::set_permissions(&staging, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&staging, path)?;
+    Ok(listener)
+}
+
+async fn connect(node: Node, local: impl streams::Local, service: Service) {
+    match node.connect(&service.peer, &service.service).await {
+        Ok(stream) => streams::join(local, stream).await,
+        Err(error) => {
+            warn!(%error, "cannot reach the service");
+            local.abort();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `keyway lookup`
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::arguments::Lookup;
+use crate::exit::{Exit, Failure};
+use crate::output;
+
+/// The object of `--json`. Times are seconds since 1970.
+#[derive(Serialize)]
+struct Object {
+    node: String,
+    versions: Vec<u32>,
+    epoch: u64,
+    instance: String,
+    sequence: u64,
+    servers: Vec<String>,
+    issued: u64,
+    expiry: u64,
+}
+
+pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
+    let node = arguments
+        .node
+        .builder()?
+        .connect_deadline(arguments.patience)
+        .bind()
+        .await?;
+    let answer = node.lookup(arguments.peer.node_id()).await;
+    super::close(&node).await;
+    let record = answer?;
+    let object = Object {
+        node: record.node.to_string(),
+        versions: record.versions,
+        epoch: record.epoch,
+        instance: format!("{:016x}", record.instance),
+        sequence: record.sequence,
+        servers: record.servers.iter().map(ToString::to_string).collect(),
+        issued: seconds(record.issued),
+        expiry: seconds(record.expiry),
+    };
+    if arguments.json {
+        output::json(&object)?;
+    } else {
+        print(&object, record.expiry)?;
+    }
+    Ok(Exit::Done)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "people are told how long the record still holds"
+)]
+fn print(object: &Object, expiry: SystemTime) -> Result<(), Failure> {
+    let left = expiry
+        .duration_since(SystemTime::now())
+        .map_or(0, |left| left.as_secs());
+    let versions: Vec<_> = object.versions.iter().map(ToString::to_string).collect();
+    output::line(format_args!("node      {}", object.node))?;
+    output::line(format_args!("versions  {}", versions.join(", ")))?;
+    output::line(format_args!(
+        "epoch     {}, sequence {}",
+        object.epoch, object.sequence
+    ))?;
+    output::line(format_args!("instance  {}", object.instance))?;
+    for server in &object.servers {
+        output::line(format_args!("server    {server}"))?;
+    }
+    output::line(format_args!("expires   in {left} s"))
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,250 @@
+//! The side that measures.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use keyway::{DatagramSocket, Node, PeerAddr, Stream};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinSet;
+
+use super::{CHUNK, Direction, Order, SERVICE};
+use crate::arguments::Perf;
+use crate::commands::ping;
+use crate::exit::{Exit, Failure};
+use crate::{output, signals};
+
+/// How long to wait, after sending datagrams, for the last report: several reports' time.
+const LAST_REPORT: Duration = Duration::from_millis(500);
+
+/// The object of `--json`.
+#[derive(Serialize)]
+struct Figures {
+    gbit_per_s: f64,
+    bytes: u64,
+    seconds: f64,
+    path: &'static str,
+}
+
+pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure> {
+    let node = arguments.node.builder()?.bind().await?;
+    let outcome = tokio::select! {
+        outcome = measure(&node, &peer, &arguments) => outcome.map(Some),
+        () = signals::asked_to_end() => Ok(None),
+    };
+    let path = match node.ping(&peer).await {
+        Ok(pong) => ping::describe(&pong.route).0,
+        Err(_) => "unknown",
+    };
+    crate::commands::close(&node).await;
+    let Some((bytes, took)) = outcome? else {
+        return Ok(Exit::Failed);
+    };
+    let seconds = took.as_secs_f64();
+    let figures = Figures {
+        gbit_per_s: bytes as f64 * 8.0 / seconds / 1e9,
+        bytes,
+        seconds,
+        path,
+    };
+    if arguments.json {
+        output::json(&figures)?;
+    } else {
+        let (mebibytes, rate) = (bytes as f64 / f64::from(1 << 20), figures.gbit_per_s);
+        output::line(format_args!(
+            "{mebibytes:.1} MiB in {seconds:.2} s: {rate:.3} Gbit/s, {path}"
+        ))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Octets that the receiver received, and in what time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
+async fn measure(
+    node: &Node,
+    peer: &PeerAddr,
+    arguments: &Perf,
+) -> Result<(u64, Duration), Failure> {
+    let direction = if arguments.reverse {
+        Direction::Down
+    } else {
+        Direction::Up
+    };
+    let order = Order {
+        direction,
+        duration: arguments.seconds,
+    };
+    let moved = Arc::new(AtomicU64::new(0));
+    let mut runs = JoinSet::new();
+    if arguments.datagrams {
+        let flow = node.datagrams(peer, SERVICE).await?;
+        runs.spawn(run_flow(flow, order, Arc::clone(&moved)));
+    } else {
+        for _ in 0..arguments.streams {
+            let stream = node.connect(peer, SERVICE).await?;
+            let moved = Arc::clone(&moved);
+            runs.spawn(async move {
+                run_stream(stream, order, moved)
+                    .await
+                    .map_err(Failure::from)
+            });
+        }
+    }
+    let start = Instant::now();
+    let show = std::io::stdout().is_terminal() && !arguments.json;
+    let ticker = show.then(|| tokio::spawn(tell_each_second(moved)));
+    let mut total = 0;
+    let mut outcome = Ok(());
+    while let Some(run) = runs.join_next().await {
+        match run.map_err(Failure::new).and_then(|bytes| bytes) {
+            Ok(bytes) => total += bytes,
+            Err(failure) => outcome = Err(failure),
+        }
+    }
+    let took = start.elapsed();
+    if let Some(ticker) = ticker {
+        ticker.abort();
+    }
+    outcome.map(|()| {
+        (
+            total,
+            if arguments.datagrams {
+                arguments.seconds
+            } else {
+                took
+            },
+        )
+    })
+}
+
+async fn tell_each_second(moved: Arc<AtomicU64>) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.tick().await;
+    let mut before = 0;
+    for number in 1_u64.. {
+        second.tick().await;
+        let so_far = moved.load(Ordering::Relaxed);
+        let rate = (so_far - before) as f64 * 8.0 / 1e9;
+        if output::line(format_args!("{number:>4} s  {rate:.3} Gbit/s")).is_err() {
+            return;
+        }
+        before = so_far;
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
+async fn run_stream(
+    mut stream: Stream,
+    order: Order,
+    moved: Arc<AtomicU64>,
+) -> std::io::Result<u64> {
+    stream.write_all(&order.emit()).await?;
+    let mut chunk = vec![0; CHUNK];
+    match order.direction {
+        Direction::Up => {
+            let start = Instant::now();
+            while start.elapsed() < order.duration {
+                stream.write_all(&chunk).await?;
+                moved.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            }
+            stream.shutdown().await?;
+            let mut total = [0; 8];
+            stream.read_exact(&mut total).await?;
+            Ok(u64::from_be_bytes(total))
+        }
+        Direction::Down => {
+            stream.shutdown().await?;
+            let mut total = 0_u64;
+            loop {
+                match stream.read(&mut chunk).await? {
+                    0 => return Ok(total),
+                    len => {
+                        total += len as u64;
+                        moved.fetch_add(len as u64, Ordering::Relaxed);
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn run_flow(
+    flow: DatagramSocket,
+    order: Order,
+    moved: Arc<AtomicU64>,
+) -> Result<u64, Failure> {
+    match order.direction {
+        Direction::Up => send_datagrams(&flow, order, &moved).await,
+        Direction::Down => receive_datagrams(&flow, order, &moved).await,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is about real time"
+)]
+async fn send_datagrams(
+    flow: &DatagramSocket,
+    order: Order,
+    moved: &AtomicU64,
+) -> Result<u64, Failure> {
+    let chunk = vec![0; CHUNK];
+    let mut report = [0; 8];
+    let mut received = 0;
+    flow.send(&order.emit()).await?;
+    let start = Instant::now();
+    while start.elapsed() < order.duration {
+        let len = flow.max_size().min(CHUNK);
+        tokio::select! {
+            biased;
+            told = flow.recv(&mut report) => {
+                told?;
+                received = u64::from_be_bytes(report);
+                moved.store(received, Ordering::Relaxed);
+            }
+            sent = flow.send(&chunk[..len]) => sent?,
+        }
+    }
+    while let Ok(told) = tokio::time::timeout(LAST_REPORT, flow.recv(&mut report)).await {
+        told?;
+        let total = u64::from_be_bytes(report);
+        if total == received {
+            break;
+        }
+        received = total;
+    }
+    Ok(received)
+}
+
+async fn receive_datagrams(
+    flow: &DatagramSocket,
+    order: Order,
+    moved: &AtomicU64,
+) -> Result<u64, Failure> {
+    flow.send(&order.emit()).await?;
+    let mut buffer = vec![0; CHUNK];
+    let mut total = 0;
+    let run = async {
+        loop {
+            let len = flow.recv(&mut buffer).await? as u64;
+            total += len;
+            moved.fetch_add(len, Ordering::Relaxed);
+        }
+    };
+    let ended: Result<Result<(), keyway::DatagramError>, _> =
+        tokio::time::timeout(order.duration + LAST_REPORT, run).await;
+    match ended {
+        // The server's end of the flow is the end of the run.
+        Ok(Err(keyway::DatagramError::Closed)) | Err(_) => Ok(total),
+        Ok(Err(error)) => Err(error.into()),
+        Ok(Ok(())) => Ok(total),
+    }
+}

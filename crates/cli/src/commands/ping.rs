@@ -1,0 +1,124 @@
+//! `keyway ping`
+
+use std::time::{Duration, Instant};
+
+use keyway::{ConnectError, Pong, Route};
+use serde::Serialize;
+
+use crate::arguments::Ping;
+use crate::exit::{Exit, Failure};
+use crate::{output, signals};
+
+/// One line of `--json`.
+#[derive(Serialize)]
+struct Line {
+    seq: u64,
+    rtt_us: u64,
+    path: &'static str,
+    remote: Option<String>,
+}
+
+/// What came back so far.
+#[derive(Default)]
+struct Tally {
+    sent: u64,
+    rtts: Vec<Duration>,
+}
+
+pub(crate) async fn run(arguments: Ping) -> Result<Exit, Failure> {
+    let node = arguments
+        .node
+        .builder()?
+        .connect_deadline(arguments.patience)
+        .bind()
+        .await?;
+    let mut tally = Tally::default();
+    let outcome = tokio::select! {
+        outcome = pings(&node, &arguments, &mut tally) => outcome,
+        () = signals::asked_to_end() => Ok(()),
+    };
+    super::close(&node).await;
+    if !arguments.json {
+        tally.print()?;
+    }
+    match outcome {
+        Err(failure) if tally.rtts.is_empty() => Err(failure),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            Ok(failure.exit)
+        }
+        Ok(()) => Ok(Exit::Done),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pace of pings is this command's own, not the node's"
+)]
+async fn pings(node: &keyway::Node, arguments: &Ping, tally: &mut Tally) -> Result<(), Failure> {
+    let mut due = Instant::now();
+    while arguments.count.is_none_or(|count| tally.sent < count) {
+        tokio::time::sleep_until(due.into()).await;
+        tally.sent += 1;
+        match node.ping(&arguments.peer).await {
+            Ok(pong) => {
+                tally.rtts.push(pong.rtt);
+                report(arguments, tally.sent, &pong)?;
+            }
+            // An established pair may be cut off for a while: say so, and go on.
+            Err(error @ ConnectError::TimedOut { .. })
+                if !tally.rtts.is_empty() && arguments.count.is_none() =>
+            {
+                eprintln!("keyway: {}: {error}", tally.sent);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        due = Instant::now().max(due + arguments.interval);
+    }
+    Ok(())
+}
+
+fn report(arguments: &Ping, seq: u64, pong: &Pong) -> Result<(), Failure> {
+    if !arguments.json {
+        return output::line(format_args!(
+            "{seq}: {:.3} ms {}",
+            pong.rtt.as_secs_f64() * 1e3,
+            pong.route
+        ));
+    }
+    let (path, remote) = describe(&pong.route);
+    let rtt_us = u64::try_from(pong.rtt.as_micros()).unwrap_or(u64::MAX);
+    output::json(&Line {
+        seq,
+        rtt_us,
+        path,
+        remote,
+    })
+}
+
+/// The words that scripts rely on.
+pub(crate) fn describe(route: &Route) -> (&'static str, Option<String>) {
+    match route {
+        Route::Direct { remote } => ("direct", Some(remote.to_string())),
+        Route::Relay { remote, .. } => ("relay", remote.map(|remote| remote.to_string())),
+        _ => ("unknown", None),
+    }
+}
+
+impl Tally {
+    fn print(&self) -> Result<(), Failure> {
+        let received = self.rtts.len();
+        let Some(least) = self.rtts.iter().min() else {
+            return output::line(format_args!("{} sent, none answered", self.sent));
+        };
+        let most = self.rtts.iter().max().unwrap_or(least);
+        let mean = self.rtts.iter().sum::<Duration>().as_secs_f64() / received as f64;
+        output::line(format_args!(
+            "{} sent, {received} answered; least {:.3} ms, mean {:.3} ms, most {:.3} ms",
+            self.sent,
+            least.as_secs_f64() * 1e3,
+            mean * 1e3,
+            most.as_secs_f64() * 1e3,
+        ))
+    }
+}

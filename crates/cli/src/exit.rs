@@ -1,0 +1,179 @@
+//! How a command ends: one message on stderr that says the next step, and a code for scripts.
+
+use std::fmt;
+
+use keyway::{
+    BindError, CloseError, ConnectError, DatagramError, ListenError, LookupError, Lost, ReadError,
+    WriteError,
+};
+
+/// Exit codes, as the README promises them.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Unreachable = 3,
+    Refused = 4,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Failed,
+            message: message.to_string(),
+        }
+    }
+
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.to_string(),
+        }
+    }
+
+    pub(crate) fn unreachable(message: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Unreachable,
+            message: message.to_string(),
+        }
+    }
+
+    pub(crate) fn refused(message: impl fmt::Display) -> Self {
+        Self {
+            exit: Exit::Refused,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+fn exit_of_lost(lost: &Lost) -> Exit {
+    match lost {
+        Lost::TimedOut { .. } => Exit::Unreachable,
+        _ => Exit::Failed,
+    }
+}
+
+impl From<Lost> for Failure {
+    fn from(error: Lost) -> Self {
+        Self {
+            exit: exit_of_lost(&error),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let exit = match &error {
+            ConnectError::Service(_) | ConnectError::Myself { .. } => Exit::Usage,
+            ConnectError::Lost(lost) => exit_of_lost(lost),
+            _ => Exit::Unreachable,
+        };
+        Self {
+            exit,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        let exit = match &error {
+            ReadError::Refused => Exit::Refused,
+            ReadError::Lost(lost) => exit_of_lost(lost),
+            _ => Exit::Failed,
+        };
+        Self {
+            exit,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        let exit = match &error {
+            WriteError::Refused => Exit::Refused,
+            WriteError::Lost(lost) => exit_of_lost(lost),
+            _ => Exit::Failed,
+        };
+        Self {
+            exit,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<DatagramError> for Failure {
+    fn from(error: DatagramError) -> Self {
+        let exit = match &error {
+            DatagramError::Refused => Exit::Refused,
+            DatagramError::Lost(lost) => exit_of_lost(lost),
+            _ => Exit::Failed,
+        };
+        Self {
+            exit,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<LookupError> for Failure {
+    fn from(error: LookupError) -> Self {
+        let exit = match &error {
+            LookupError::NoServer => Exit::Usage,
+            LookupError::Lost(lost) => exit_of_lost(lost),
+            _ => Exit::Unreachable,
+        };
+        Self {
+            exit,
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<CloseError> for Failure {
+    fn from(error: CloseError) -> Self {
+        Self::unreachable(error)
+    }
+}
+
+/// An error of `AsyncRead` or `AsyncWrite` carries ours inside.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let inner = error.get_ref();
+        if let Some(read) = inner.and_then(|inner| inner.downcast_ref::<ReadError>()) {
+            return read.clone().into();
+        }
+        if let Some(write) = inner.and_then(|inner| inner.downcast_ref::<WriteError>()) {
+            return write.clone().into();
+        }
+        Self::new(error)
+    }
+}

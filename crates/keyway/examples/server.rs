@@ -1,0 +1,56 @@
+//! Two nodes that know only each other's ids, and a server where they find each other.
+//!
+//! `cargo run --example server`
+
+use std::time::Duration;
+
+use keyway::{Allow, Node, ServerAddr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let loopback = "127.0.0.1:0".parse()?;
+    let server = Node::builder()
+        .bind_address(loopback)
+        .serve_rendezvous()
+        .bind()
+        .await?;
+    let address = ServerAddr::new(server.node_id(), server.local_addresses()[0]);
+
+    let alice = Node::builder()
+        .bind_address(loopback)
+        .server(address.clone())
+        .bind()
+        .await?;
+    let bob = Node::builder()
+        .bind_address(loopback)
+        .server(address)
+        .bind()
+        .await?;
+    let mut listener = bob
+        .listen("greeting")
+        .allow(Allow::only([alice.node_id()]))
+        .start()?;
+    bob.registered().await?;
+    println!("the server lists {}", bob.node_id());
+
+    let mut stream = alice.connect(bob.node_id(), "greeting").await?;
+    let mut accepted = listener.accept().await?;
+    accepted.write_all(b"hello").await?;
+    let mut greeting = [0; 5];
+    stream.read_exact(&mut greeting).await?;
+
+    // The first packets go through the relay; a direct path is found meanwhile, and the stream moves over to it.
+    for _ in 0..3 {
+        for path in alice
+            .paths(bob.node_id())
+            .await
+            .iter()
+            .filter(|path| path.selected)
+        {
+            println!("packets go {}", path.route);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! Setting up a node.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyway_identity::SecretKey;
+use keyway_node::Config;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::driver::Driver;
+use crate::error::BindError;
+use crate::identity::{self, Key};
+use crate::node::Node;
+use crate::peer_addr::ServerAddr;
+use crate::servers;
+use crate::shared::{Claim, ServerCounts, Settings, Shared};
+use crate::sockets::{self, BindPlan};
+
+/// What the connect deadline is without a word: long enough for a peer that a push has to wake, short enough for a person.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+/// What patience is without a word: a change of network, a restart of a router, a short tunnel.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a closing node waits for acknowledgements without a word.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// The steps to a node. All of them are optional: without any, the node has a fresh identity and no server, and is bound to some
+/// port of all addresses.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use keyway::{Node, ServerAddr};
+///
+/// let server: ServerAddr = std::env::var("KEYWAY_SERVER")?.parse()?;
+/// let node = Node::builder().key_file("agent.key").server(server).bind().await?;
+/// println!("reachable as {}", node.node_id());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "there is no node before `bind`"]
+pub struct NodeBuilder {
+    key: Key,
+    servers: Vec<ServerAddr>,
+    bind: BindPlan,
+    settings: Settings,
+    serve_rendezvous: bool,
+}
+
+impl NodeBuilder {
+    pub(crate) fn new() -> Self {
+        let settings = Settings {
+            connect_deadline: CONNECT_DEADLINE,
+            patience: PATIENCE,
+            linger: LINGER,
+        };
+        Self {
+            key: Key::Ephemeral,
+            servers: Vec::new(),
+            bind: BindPlan::Port(0),
+            settings,
+            serve_rendezvous: false,
+        }
+    }
+
+    /// The identity in this file. If there is no such file, it is made with a fresh key, readable to its owner alone; a
+    /// file that cannot be read is never replaced.
+    pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.key = Key::File(path.into());
+        self
+    }
+
+    /// This identity. At most one node may have it at a time.
+    pub fn secret_key(mut self, key: SecretKey) -> Self {
+        self.key = Key::Secret(key);
+        self
+    }
+
+    /// A server to meet others at. More than one may be given: the node keeps connected to all of them.
+    pub fn server(mut self, server: ServerAddr) -> Self {
+        self.servers.push(server);
+        self
+    }
+
+    /// Binds this port, of all addresses of both families.
+    pub fn bind_port(mut self, port: u16) -> Self {
+        self.bind = BindPlan::Port(port);
+        self
+    }
+
+    /// Binds this address. More than one may be given; then the node uses these and no other.
+    pub fn bind_address(mut self, address: SocketAddr) -> Self {
+        match &mut self.bind {
+            BindPlan::Addresses(addresses) => addresses.push(address),
+            BindPlan::Port(_) => self.bind = BindPlan::Addresses(vec![address]),
+        }
+        self
+    }
+
+    /// How long [`Node::connect`] and its like wait for a peer to answer: 30 s without a word.
+    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
+        self.settings.connect_deadline = deadline;
+        self
+    }
+
+    /// How long a stream waits while the peer acknowledges nothing of what was sent: 5 minutes without a word.
+    /// [`Stream::set_patience`](crate::Stream::set_patience) changes it for one stream.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.settings.patience = patience;
+        self
+    }
+
+    /// How long [`Node::close`], and a node that nobody holds any more, wait for acknowledgements: 30 s without a word.
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.settings.linger = linger;
+        self
+    }
+
+    /// Makes the node a server: it lists other nodes, answers who looks for them, and relays sealed packets between those that
+    /// cannot reach each other directly. Whoever knows its id and address may use it.
+    pub const fn serve_rendezvous(mut self) -> Self {
+        self.serve_rendezvous = true;
+        self
+    }
+
+    /// Binds the sockets and starts the node, within the current tokio runtime. Servers are connected to in the background;
+    /// [`Node::online`] waits for them.
+    ///
+    /// # Errors
+    /// [`BindError`]: the key file, a socket, or randomness cannot be had.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time enabled.
+    pub async fn bind(self) -> Result<Node, BindError> {
+        let secret = self.key.obtain()?;
+        let node_id = secret.node_id();
+        let sockets = sockets::bind(&self.bind)
+            .map_err(|(address, source)| BindError::Socket { address, source })?;
+        let local = sockets
+            .bound()
+            .into_iter()
+            .map(|(_, address)| address)
+            .collect();
+        let config = Config {
+            server: self.serve_rendezvous,
+            ..Config::default()
+        };
+        let clock = Clock::new();
+        let node = keyway_node::Node::new(
+            clock.now(),
+            Clock::wall(),
+            secret,
+            identity::random()?,
+            config.clone(),
+        );
+        let (counts, servers) = watch::channel(ServerCounts::default());
+        let shared = Shared::new(node_id, local, self.settings, servers);
+        let resolving = servers::keep_resolving(self.servers, &shared);
+        let driver = Driver::new(
+            clock,
+            node,
+            &config,
+            sockets,
+            Arc::clone(&shared),
+            counts,
+            resolving,
+        );
+        tokio::spawn(driver);
+        Ok(Node::new(Arc::new(Claim { shared })))
+    }
+}

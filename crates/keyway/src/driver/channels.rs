@@ -1,0 +1,273 @@
+//! The streams and flows that the driver looks after.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use keyway_node::{AssociationKey, Node, StreamKey};
+use keyway_wire::Time;
+
+use crate::error::{DatagramError, Lost, WriteError};
+use crate::flow::Flow;
+use crate::inbox::Channel;
+use crate::pipe::Pipe;
+
+/// Streams and flows that one round serves. Each may move 256 KiB both ways: some ten microseconds.
+const SERVED_PER_ROUND: usize = 64;
+
+/// Everything that is open, and the line of what has work.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    open: BTreeMap<StreamKey, Open>,
+    work: VecDeque<Channel>,
+    /// One datagram on its way, kept for its capacity.
+    scratch: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Open {
+    channel: Channel,
+    since: Time,
+}
+
+impl Channels {
+    pub(super) fn insert_stream(&mut self, now: Time, pipe: Arc<Pipe>) {
+        self.open.insert(
+            pipe.key(),
+            Open {
+                channel: Channel::Stream(pipe),
+                since: now,
+            },
+        );
+    }
+
+    pub(super) fn insert_flow(&mut self, now: Time, flow: Arc<Flow>) {
+        self.open.insert(
+            flow.key(),
+            Open {
+                channel: Channel::Datagrams(flow),
+                since: now,
+            },
+        );
+    }
+
+    /// Puts `channel`, which is marked as listed, in line.
+    pub(super) fn add_work(&mut self, channel: Channel) {
+        self.work.push_back(channel);
+    }
+
+    /// Serves those in line, as many as one round may. True if there were any.
+    pub(super) fn serve(&mut self, node: &mut Node, wakes: &mut Vec<Waker>) -> bool {
+        let count = self.work.len().min(SERVED_PER_ROUND);
+        for _ in 0..count {
+            match self.work.pop_front() {
+                Some(Channel::Stream(pipe)) => {
+                    pipe.serve(node, wakes);
+                    if pipe.is_over() {
+                        self.open.remove(&pipe.key());
+                    }
+                }
+                Some(Channel::Datagrams(flow)) => {
+                    flow.serve(node, &mut self.scratch);
+                    if flow.is_over() {
+                        self.open.remove(&flow.key());
+                    }
+                }
+                None => break,
+            }
+        }
+        count > 0
+    }
+
+    /// There is something to read from the node.
+    pub(super) fn readable(&mut self, key: StreamKey) {
+        match self.get(key) {
+            Some(Channel::Stream(pipe)) => pipe.set_readable(),
+            Some(Channel::Datagrams(flow)) => flow.set_ending(),
+            None => return,
+        }
+        self.list(key);
+    }
+
+    /// The node takes octets again.
+    pub(super) fn writable(&mut self, key: StreamKey) {
+        match self.get(key) {
+            Some(Channel::Stream(pipe)) => pipe.set_writable(),
+            Some(Channel::Datagrams(_)) | None => return,
+        }
+        self.list(key);
+    }
+
+    /// A datagram arrived.
+    pub(super) fn datagram(&mut self, key: StreamKey) {
+        if let Some(Channel::Datagrams(flow)) = self.get(key) {
+            flow.set_readable();
+            self.list(key);
+        }
+    }
+
+    /// The node takes datagrams of this association again, and the path's size may have changed.
+    pub(super) fn datagrams_unblocked(&mut self, node: &Node, association: AssociationKey) {
+        let max_size = node.max_datagram(association);
+        for key in self.keys_of(association) {
+            if let Some(Channel::Datagrams(flow)) = self.get(key) {
+                flow.set_max_size(max_size);
+                flow.set_writable();
+                self.list(key);
+            }
+        }
+    }
+
+    /// The path of this association changed, and with it the size of datagrams.
+    pub(super) fn path_changed(&self, node: &Node, association: AssociationKey) {
+        let max_size = node.max_datagram(association);
+        for key in self.keys_of(association) {
+            if let Some(Channel::Datagrams(flow)) = self.get(key) {
+                flow.set_max_size(max_size);
+            }
+        }
+    }
+
+    /// The peer wants no more of what is sent here.
+    pub(super) fn stopped(&mut self, key: StreamKey, error: WriteError, wakes: &mut Vec<Waker>) {
+        match self.get(key) {
+            Some(Channel::Stream(pipe)) => pipe.stopped(error, wakes),
+            Some(Channel::Datagrams(flow)) => flow.fail(&match error {
+                WriteError::Refused => DatagramError::Refused,
+                WriteError::Stopped { .. } | WriteError::Finished => DatagramError::Closed,
+                WriteError::Lost(lost) => DatagramError::Lost(lost),
+            }),
+            None => return,
+        }
+        self.list(key);
+    }
+
+    /// An association is over, and all that belongs to it.
+    pub(super) fn end(
+        &mut self,
+        node: &mut Node,
+        association: AssociationKey,
+        lost: &Lost,
+        wakes: &mut Vec<Waker>,
+    ) {
+        for key in self.keys_of(association) {
+            match self.open.remove(&key).map(|open| open.channel) {
+                Some(Channel::Stream(pipe)) => pipe.end(lost, node, wakes),
+                Some(Channel::Datagrams(flow)) => flow.fail(&DatagramError::Lost(lost.clone())),
+                None => {}
+            }
+        }
+    }
+
+    /// When the first stream or flow of this association loses its patience, if the association stalled at `stalled`.
+    pub(super) fn patience_end(&self, association: AssociationKey, stalled: Time) -> Option<Time> {
+        let open = self
+            .open
+            .iter()
+            .filter(|(key, _)| key.association() == association);
+        open.map(|(_, open)| open.since.max(stalled) + open.channel.patience())
+            .min()
+    }
+
+    /// Ends those streams and flows of a stalled association whose patience is over.
+    pub(super) fn end_impatient(
+        &mut self,
+        node: &mut Node,
+        now: Time,
+        association: AssociationKey,
+        stalled: Time,
+        wakes: &mut Vec<Waker>,
+    ) {
+        for key in self.keys_of(association) {
+            let Some(open) = self.open.get(&key) else {
+                continue;
+            };
+            let patience = open.channel.patience();
+            if now < open.since.max(stalled) + patience {
+                continue;
+            }
+            let lost = Lost::TimedOut { patience };
+            open.channel.lose(&lost, wakes);
+            node.reset(key, crate::codes::ABANDONED);
+            node.stop(key, crate::codes::ABANDONED);
+            self.open.remove(&key);
+        }
+    }
+
+    /// The node closes: nobody may write any more.
+    pub(super) fn refuse_writes(&mut self, wakes: &mut Vec<Waker>) {
+        let keys: Vec<StreamKey> = self.open.keys().copied().collect();
+        for key in keys {
+            match self.get(key) {
+                Some(Channel::Stream(pipe)) => pipe.refuse_writes(wakes),
+                Some(Channel::Datagrams(flow)) => flow.refuse_sends(),
+                None => {}
+            }
+            self.list(key);
+        }
+    }
+
+    /// Whether anything that was written has not been handed to the node.
+    pub(super) fn hold_back(&self) -> bool {
+        !self.work.is_empty() || self.open.values().any(|open| open.channel.holds_back())
+    }
+
+    /// The driver is no more.
+    pub(super) fn lose_all(&mut self, lost: &Lost, wakes: &mut Vec<Waker>) {
+        while let Some((_, open)) = self.open.pop_first() {
+            open.channel.lose(lost, wakes);
+        }
+        self.work.clear();
+    }
+
+    fn get(&self, key: StreamKey) -> Option<&Channel> {
+        self.open.get(&key).map(|open| &open.channel)
+    }
+
+    fn keys_of(&self, association: AssociationKey) -> Vec<StreamKey> {
+        self.open
+            .keys()
+            .filter(|key| key.association() == association)
+            .copied()
+            .collect()
+    }
+
+    fn list(&mut self, key: StreamKey) {
+        if let Some(channel) = self.get(key)
+            && channel.list()
+        {
+            self.work.push_back(channel.clone());
+        }
+    }
+}
+
+impl Channel {
+    fn list(&self) -> bool {
+        match self {
+            Self::Stream(pipe) => pipe.list(),
+            Self::Datagrams(flow) => flow.list(),
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Stream(pipe) => pipe.patience(),
+            Self::Datagrams(flow) => flow.patience(),
+        }
+    }
+
+    fn holds_back(&self) -> bool {
+        match self {
+            Self::Stream(pipe) => pipe.holds_back(),
+            Self::Datagrams(flow) => flow.holds_back(),
+        }
+    }
+
+    fn lose(&self, lost: &Lost, wakes: &mut Vec<Waker>) {
+        match self {
+            Self::Stream(pipe) => pipe.lose(lost, wakes),
+            Self::Datagrams(flow) => flow.fail(&DatagramError::Lost(lost.clone())),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The sending direction of a pipe.
+
+use std::io::IoSlice;
+use std::task::{Context, Poll, Waker};
+
+use keyway_node::{Node, StreamKey};
+
+use crate::error::{Lost, WriteError};
+use crate::meaning;
+use crate::ring::Ring;
+
+/// Octets on their way from the application to the node.
+#[derive(Debug)]
+pub(super) struct SendSide {
+    ring: Ring,
+    state: State,
+    /// The node took less than it was offered, and will say when it takes more.
+    blocked: bool,
+    /// Waits for room.
+    writer: Option<Waker>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// The application may write.
+    Open,
+    /// The application has finished: the end goes out after what the ring holds.
+    Finishing,
+    /// The node closes: what the ring holds goes out, then nothing.
+    Refusing,
+    /// The application gave up, and the node does not know yet.
+    Resetting(u64),
+    /// The node knows all there is to know.
+    Over,
+    /// Writing failed, and the node knows.
+    Failed(WriteError),
+}
+
+/// Whether the driver has to look at the pipe.
+type NeedsDriver = bool;
+
+impl SendSide {
+    pub(super) const fn new(limit: usize) -> Self {
+        Self {
+            ring: Ring::new(limit),
+            state: State::Open,
+            blocked: false,
+            writer: None,
+        }
+    }
+
+    pub(super) fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> (Poll<Result<usize, WriteError>>, NeedsDriver) {
+        self.poll_write_vectored(context, &[IoSlice::new(data)])
+    }
+
+    pub(super) fn poll_write_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> (Poll<Result<usize, WriteError>>, NeedsDriver) {
+        if let Some(error) = self.error() {
+            return (Poll::Ready(Err(error)), false);
+        }
+        let written = slices.iter().map(|slice| self.ring.write(slice)).sum();
+        if written == 0 && slices.iter().all(|slice| slice.is_empty()) {
+            return (Poll::Ready(Ok(0)), false);
+        }
+        if written == 0 {
+            store(&mut self.writer, context);
+            return (Poll::Pending, false);
+        }
+        // A blocked pipe is looked at when the node says so, and not before.
+        (Poll::Ready(Ok(written)), !self.blocked)
+    }
+
+    /// What writing gives at the moment, if that is an error.
+    pub(super) fn error(&self) -> Option<WriteError> {
+        match &self.state {
+            State::Open => None,
+            State::Finishing | State::Resetting(_) | State::Over => Some(WriteError::Finished),
+            State::Refusing => Some(WriteError::Lost(Lost::NodeClosed)),
+            State::Failed(error) => Some(error.clone()),
+        }
+    }
+
+    pub(super) fn finish(&mut self) -> (Result<(), WriteError>, NeedsDriver) {
+        match &self.state {
+            State::Open => {
+                self.state = State::Finishing;
+                (Ok(()), true)
+            }
+            State::Failed(error @ (WriteError::Refused | WriteError::Lost(_))) => {
+                (Err(error.clone()), false)
+            }
+            State::Refusing => (Err(WriteError::Lost(Lost::NodeClosed)), false),
+            State::Finishing | State::Resetting(_) | State::Over | State::Failed(_) => {
+                (Ok(()), false)
+            }
+        }
+    }
+
+    pub(super) fn reset(&mut self, code: u64) -> NeedsDriver {
+        let unfinished = matches!(self.state, State::Open | State::Finishing | State::Refusing);
+        if unfinished {
+            self.ring.clear();
+            self.state = State::Resetting(code);
+        }
+        unfinished
+    }
+
+    pub(super) fn set_writable(&mut self) {
+        self.blocked = false;
+    }
+
+    pub(super) fn refuse(&mut self, wakes: &mut Vec<Waker>) {
+        if matches!(self.state, State::Open) {
+            self.state = State::Refusing;
+            wakes.extend(self.writer.take());
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: WriteError, wakes: &mut Vec<Waker>) {
+        if !self.is_over() {
+            self.ring.clear();
+            self.state = State::Failed(error);
+        }
+        wakes.extend(self.writer.take());
+    }
+
+    pub(super) const fn holds_back(&self) -> bool {
+        matches!(self.state, State::Finishing | State::Resetting(_)) || !self.ring.is_empty()
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.state, State::Over | State::Failed(_))
+    }
+
+    /// Hands to the node what it takes, and then the end if there is one.
+    pub(super) fn serve(&mut self, node: &mut Node, key: StreamKey, wakes: &mut Vec<Waker>) {
+        self.hand_over(node, key, wakes);
+        match self.state {
+            State::Finishing if self.ring.is_empty() => {
+                node.finish(key);
+                self.end();
+            }
+            State::Refusing if self.ring.is_empty() => {
+                self.fail(WriteError::Lost(Lost::NodeClosed), wakes)
+            }
+            State::Resetting(code) => {
+                node.reset(key, code);
+                self.end();
+            }
+            State::Open | State::Finishing | State::Refusing | State::Over | State::Failed(_) => {}
+        }
+        // Half of the buffer at once: a writer that is woken for every packet does little else than wake.
+        if self.ring.room() >= self.ring.len() {
+            wakes.extend(self.writer.take());
+        }
+    }
+
+    fn hand_over(&mut self, node: &mut Node, key: StreamKey, wakes: &mut Vec<Waker>) {
+        while !self.blocked && !self.ring.is_empty() {
+            match node.write(key, self.ring.front()) {
+                Ok(taken) => self.ring.consume(taken),
+                Err(error) => match meaning::write_error(error) {
+                    None => self.blocked = true,
+                    Some(error) => self.fail(error, wakes),
+                },
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.ring.clear();
+        self.state = State::Over;
+    }
+}
+
+/// Keeps the waker of `context`, and does not clone it if it is there already.
+pub(super) fn store(slot: &mut Option<Waker>, context: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(context.waker()),
+        None => *slot = Some(context.waker().clone()),
+    }
+}

@@ -1,0 +1,115 @@
+//! Tests that look inside. Those over the public interface are in the folder `tests`.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::command::Command;
+use crate::error::{CloseError, ConnectError, Lost};
+use crate::{Allow, Listener, Node, PeerAddr, Stream};
+
+async fn node() -> Node {
+    Node::builder()
+        .bind_address("127.0.0.1:0".parse().unwrap())
+        .bind()
+        .await
+        .unwrap()
+}
+
+async fn connected() -> (Node, Node, Listener, Stream, Stream) {
+    let (client, server) = (node().await, node().await);
+    let mut listener = server.listen("any").allow(Allow::any()).start().unwrap();
+    let peer = PeerAddr::new(server.node_id(), server.local_addresses());
+    let here = client.connect(peer, "any").await.unwrap();
+    let there = listener.accept().await.unwrap();
+    (client, server, listener, here, there)
+}
+
+#[tokio::test]
+async fn an_idle_node_sleeps() {
+    let lonely = node().await;
+    let (client, server, _listener, mut here, mut there) = connected().await;
+    here.write_all(b"x").await.unwrap();
+    there.read_u8().await.unwrap();
+    // What follows a handshake takes a while to come to rest: probes of the packet size, candidates, spare ids.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let nodes = [lonely, client, server];
+    let before = nodes.each_ref().map(|node| node.shared().rounds());
+    tokio::time::sleep(Duration::from_millis(5_200)).await;
+    let after = nodes.each_ref().map(|node| node.shared().rounds());
+    for (before, after) in before.iter().zip(after) {
+        assert!(after - before < 5, "{before} rounds, then {after}");
+    }
+}
+
+#[tokio::test]
+async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
+    let (client, server, mut listener, here, _there) = connected().await;
+    let (mut receive, mut send) = here.into_split();
+    let reading = tokio::spawn(async move { receive.read_u8().await });
+    let writing = tokio::spawn(async move {
+        let piece = vec![7; 64 * 1024];
+        loop {
+            if let Err(error) = send.write_all(&piece).await {
+                break error;
+            }
+        }
+    });
+    let accepting = tokio::spawn(async move { listener.accept().await.map(drop) });
+    let closing = {
+        let client = client.clone();
+        async move { client.close().await }
+    };
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for node in [&client, &server] {
+        node.shared().send(Command::Panic).unwrap();
+    }
+    let failed = reading.await.unwrap();
+    assert_eq!(
+        failed.map_or_else(|error| error.to_string(), |_| "octets".into()),
+        Lost::NodeFailed.to_string()
+    );
+    assert_eq!(
+        writing.await.unwrap().to_string(),
+        Lost::NodeFailed.to_string()
+    );
+    assert_eq!(accepting.await.unwrap(), Err(Lost::NodeFailed));
+    assert_eq!(closing.await, Err(CloseError::Lost(Lost::NodeFailed)));
+    let refused = client.connect(server.node_id(), "any").await;
+    assert!(
+        matches!(refused, Err(ConnectError::Lost(Lost::NodeFailed))),
+        "{refused:?}"
+    );
+    assert_eq!(client.registered().await, Err(Lost::NodeFailed));
+}
+
+#[tokio::test]
+async fn a_request_that_is_under_way_fails_with_the_driver() {
+    let node = node().await;
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let id = crate::SecretKey::from_bytes([3; 32]).node_id();
+    let peer = PeerAddr::new(id, [silent.local_addr().unwrap()]);
+    let (dialled, ()) = tokio::join!(node.connect(peer, "any"), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        node.shared().send(Command::Panic).unwrap();
+    });
+    assert!(
+        matches!(dialled, Err(ConnectError::Lost(Lost::NodeFailed))),
+        "{dialled:?}"
+    );
+}
+
+#[test]
+fn streams_that_outlive_the_runtime_fail() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    let (_client, _server, _listener, mut here, _there) = first.block_on(connected());
+    drop(first);
+    let error = runtime().block_on(here.read_u8()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
+}

@@ -1,0 +1,553 @@
+//! When to dial, whom to answer, and which association a new session belongs to.
+
+use std::collections::BTreeSet;
+
+use keyway_handshake::{Dial, Incoming, InitPayload, RespPayload, Session};
+use keyway_identity::NodeId;
+use keyway_transport::{Association, Incarnations, Route};
+use keyway_wire::{Cid, Packet, Slot, Time, VERSION};
+use rand_core::Rng;
+use tracing::debug;
+
+use super::{Alarm, Control};
+use crate::answers::Known;
+use crate::dial::Dialing;
+use crate::directory::Addressee;
+use crate::keys::AssociationKey;
+use crate::peer::{HALF_OPEN_PER_PEER_MAX, HalfOpen, Opened};
+use crate::worker::Worker;
+
+/// Where the session of a first INIT lives at its sender, and where that of a first answer does. Two slots, since both
+/// handshakes complete when two nodes dial each other at once.
+const FIRST_DIAL_SLOT: Slot = Slot::ALL[0];
+const FIRST_ANSWER_SLOT: Slot = Slot::ALL[3];
+
+impl Control {
+    /// Dials `id` if somebody wants it and no INIT is pending.
+    pub(super) fn want(&mut self, worker: &mut Worker, now: Time, id: NodeId) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        if peer.dial.is_none() && peer.is_wanted() && !self.closing {
+            self.start_dial(worker, now, id, 0);
+        }
+    }
+
+    fn start_dial(&mut self, worker: &mut Worker, now: Time, id: NodeId, sendings: usize) {
+        let parameters = self.parameters();
+        self.counter += 1;
+        let rng = &mut self.rng;
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let (slot, generation, remembered) =
+            match peer.association.and_then(|key| worker.touch(key)) {
+                None => (FIRST_DIAL_SLOT, 0, None),
+                Some(association) => {
+                    let free = association.free_slot();
+                    let Some(slot) = free.filter(|slot| association.reserve_slot(*slot)) else {
+                        // All four are taken by sessions that are about to end.
+                        self.alarms
+                            .set(Alarm::Dial(id), Some(now + self.config.retries[0]));
+                        return;
+                    };
+                    let generation = association.generation().map_or(0, |current| current + 1);
+                    (slot, generation, Some(association.incarnations().remote))
+                }
+            };
+        let cid = *peer
+            .next_cid
+            .get_or_insert_with(|| worker.directory.issue(rng, Addressee::Pending(id)));
+        let payload = InitPayload {
+            initiator: self.id,
+            versions: vec![u32::from(VERSION)],
+            epoch: self.epoch,
+            instance: self.instance,
+            counter: self.counter,
+            generation,
+            incarnation: peer.incarnation,
+            remembered,
+            slot,
+            parameters,
+        };
+        let dial = match Dial::new(&self.identity, &id, cid, &payload, rng) {
+            Ok(dial) => dial,
+            Err(error) => {
+                debug!(peer = %id, %error, "cannot make an INIT");
+                return;
+            }
+        };
+        let asked = BTreeSet::new();
+        let dialing = Dialing {
+            dial,
+            cid,
+            slot,
+            generation,
+            created: now,
+            sendings,
+            asked,
+        };
+        peer.dial = Some(dialing);
+        self.dials.insert(cid, id);
+        self.send_init(worker, now, id);
+    }
+
+    /// Sends the pending INIT on every route that we know, and sets the next time to.
+    pub(super) fn send_init(&mut self, worker: &mut Worker, now: Time, id: NodeId) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let wanted = peer.is_wanted();
+        match &peer.dial {
+            None if wanted => return self.start_dial(worker, now, id, 0),
+            None => return,
+            Some(_) if !wanted || self.closing => return self.stop_dial(worker, id),
+            Some(dial) if now.saturating_since(dial.created) >= self.config.init_lifetime => {
+                let sendings = dial.sendings;
+                self.stop_dial(worker, id);
+                return self.start_dial(worker, now, id, sendings);
+            }
+            Some(_) => {}
+        }
+        self.ask_for_channels(now, id);
+        let routes = self.routes_to(worker, id);
+        let Some(dialing) = self.peers.get_mut(&id).and_then(|peer| peer.dial.as_mut()) else {
+            return;
+        };
+        dialing.sendings += 1;
+        let packet = dialing.dial.packet().to_vec();
+        let pause = dialing.pause(&self.config.retries, &mut self.rng);
+        self.alarms.set(Alarm::Dial(id), Some(now + pause));
+        for route in routes {
+            self.send(route, packet.clone());
+        }
+    }
+
+    /// Every way that might reach the peer: the paths of the association, hints, and relay channels.
+    fn routes_to(&self, worker: &Worker, id: NodeId) -> Vec<Route> {
+        let Some(peer) = self.peers.get(&id) else {
+            return Vec::new();
+        };
+        let mut routes: Vec<Route> = Vec::new();
+        if let Some(association) = peer.association.and_then(|key| worker.get(key)) {
+            routes.extend(association.paths().map(|path| path.route));
+        }
+        routes.extend(
+            peer.hints
+                .iter()
+                .map(|remote| Route::Direct { remote: *remote }),
+        );
+        routes.extend(
+            peer.channels
+                .iter()
+                .map(|channel| Route::Relay { channel: *channel }),
+        );
+        let mut seen = BTreeSet::new();
+        routes.retain(|route| seen.insert(*route));
+        routes
+    }
+
+    /// Drops the pending INIT, if any.
+    fn stop_dial(&mut self, worker: &mut Worker, id: NodeId) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if let Some(dialing) = peer.dial.take() {
+            self.dials.remove(&dialing.cid);
+            if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
+                association.release_slot(dialing.slot);
+            }
+        }
+        self.alarms.set(Alarm::Dial(id), None);
+    }
+
+    pub(super) fn stop_unwanted_dial(&mut self, worker: &mut Worker, id: NodeId) {
+        if self.peers.get(&id).is_some_and(|peer| !peer.is_wanted()) {
+            self.stop_dial(worker, id);
+        }
+    }
+
+    /// A packet whose first octet says handshake. Whatever is not authentic gets no answer and changes nothing.
+    pub(crate) fn handle_handshake(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        route: Route,
+        packet: &[u8],
+    ) {
+        match Packet::parse(packet) {
+            Ok(Packet::Init(_)) => self.handle_init(worker, now, route, packet),
+            Ok(Packet::Resp(resp)) => self.handle_resp(worker, now, route, resp.receiver, packet),
+            Ok(Packet::Data(_) | Packet::Relay(_)) | Err(_) => {}
+        }
+    }
+
+    fn handle_init(&mut self, worker: &mut Worker, now: Time, route: Route, packet: &[u8]) {
+        if self.closing || !keyway_handshake::check_mac1(&self.identity, packet) {
+            return;
+        }
+        let Some(digest) = keyway_handshake::digest(packet) else {
+            return;
+        };
+        match self.answers.look_up(now, &digest) {
+            Known::Enough => return,
+            Known::Again { peer, packet } => {
+                let answer = packet.to_vec();
+                self.answered_again(worker, peer, route);
+                self.send(route, answer);
+                return;
+            }
+            Known::New => {}
+        }
+        let incoming = match keyway_handshake::read_init(&self.identity, packet) {
+            Ok(incoming) => incoming,
+            Err(error) => return debug!(%error, "an INIT was dropped"),
+        };
+        let peer = incoming.peer();
+        if !self.admits(peer, incoming.payload()) {
+            return debug!(%peer, "an INIT was not admitted");
+        }
+        if let Some(answer) = self.answer(worker, now, route, incoming) {
+            self.answers.remember(now, digest, peer, answer.clone());
+            self.send(route, answer);
+        }
+    }
+
+    /// Whether this INIT may be answered: by policy, by version, and as no replay of a confirmed one.
+    fn admits(&self, id: NodeId, payload: &InitPayload) -> bool {
+        let known = self.peers.get(&id);
+        let welcome = self.relay.is_some()
+            || self.policy.welcomes(&id)
+            || known.is_some_and(|peer| peer.association.is_some() || peer.is_wanted());
+        let replayed = known
+            .and_then(|peer| peer.confirmed)
+            .is_some_and(|confirmed| {
+                confirmed.instance == payload.instance && payload.counter <= confirmed.counter
+            });
+        welcome && !replayed && id != self.id && payload.versions.contains(&u32::from(VERSION))
+    }
+
+    /// Answers an admitted INIT: inside the association that it remembers, or with a half-open new one.
+    fn answer(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        route: Route,
+        incoming: Incoming,
+    ) -> Option<Vec<u8>> {
+        let id = incoming.peer();
+        let init = incoming.payload().clone();
+        let same = self.association_of(&id).filter(|key| {
+            let theirs = worker.get(*key).map(Association::incarnations);
+            theirs.is_some_and(|ours| {
+                ours.remote == init.incarnation
+                    && init
+                        .remembered
+                        .is_none_or(|remembered| remembered == ours.local)
+            })
+        });
+        match same {
+            Some(key) => self.answer_inside(worker, now, route, incoming, key),
+            None => self.answer_anew(worker, now, route, incoming),
+        }
+    }
+
+    fn answer_inside(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        route: Route,
+        incoming: Incoming,
+        key: AssociationKey,
+    ) -> Option<Vec<u8>> {
+        let init = incoming.payload().clone();
+        let id = incoming.peer();
+        let cid = incoming.sender();
+        let slot = worker.get(key)?.free_slot()?;
+        let incarnation = worker.get(key)?.incarnations().local;
+        let (packet, session) = self.respond(incoming, cid, incarnation, slot)?;
+        let association = worker.touch(key)?;
+        association.install(now, session, init.generation, slot, init.slot, &[route]);
+        self.peer(id).answered = Some(Opened {
+            instance: init.instance,
+            counter: init.counter,
+        });
+        Some(packet)
+    }
+
+    fn answer_anew(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        route: Route,
+        incoming: Incoming,
+    ) -> Option<Vec<u8>> {
+        let init = incoming.payload().clone();
+        let id = incoming.peer();
+        let remote_cid = incoming.sender();
+        let opened = Opened {
+            instance: init.instance,
+            counter: init.counter,
+        };
+        if self.half_open >= self.config.half_open_max {
+            debug!(peer = %id, "too many half-open associations; an INIT was dropped");
+            return None;
+        }
+        let known = self
+            .peer(id)
+            .half_open
+            .iter()
+            .find(|half| half.remote_incarnation == init.incarnation)
+            .copied();
+        let slot = match known {
+            None => FIRST_ANSWER_SLOT,
+            Some(half) => worker.get(half.association)?.free_slot()?,
+        };
+        let rng = &mut self.rng;
+        let peer = self.peers.get_mut(&id)?;
+        let incarnation = peer.incarnation;
+        let local_cid = *peer
+            .next_cid
+            .get_or_insert_with(|| worker.directory.issue(rng, Addressee::Pending(id)));
+        let (packet, session) = self.respond(incoming, local_cid, incarnation, slot)?;
+        let key = match known {
+            Some(half) => half.association,
+            None => {
+                let incarnations = Incarnations {
+                    local: incarnation,
+                    remote: init.incarnation,
+                };
+                let key = self.insert_association(
+                    worker,
+                    now,
+                    id,
+                    incarnations,
+                    local_cid,
+                    remote_cid,
+                    &init.parameters,
+                );
+                self.remember_half_open(worker, id, key, init.incarnation, opened);
+                key
+            }
+        };
+        self.alarms.set(
+            Alarm::HalfOpen(key),
+            Some(now + self.config.half_open_lifetime),
+        );
+        let association = worker.touch(key)?;
+        association.install(now, session, init.generation, slot, init.slot, &[route]);
+        Some(packet)
+    }
+
+    fn respond(
+        &mut self,
+        incoming: Incoming,
+        cid: Cid,
+        incarnation: u64,
+        slot: Slot,
+    ) -> Option<(Vec<u8>, Session)> {
+        let payload = RespPayload {
+            versions: vec![u32::from(VERSION)],
+            epoch: self.epoch,
+            instance: self.instance,
+            incarnation,
+            slot,
+            parameters: self.parameters(),
+        };
+        match incoming.respond(cid, &payload, &mut self.rng) {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                debug!(%error, "cannot answer an INIT");
+                None
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each names one part of the association"
+    )]
+    fn insert_association(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        id: NodeId,
+        incarnations: Incarnations,
+        local_cid: Cid,
+        remote_cid: Cid,
+        parameters: &keyway_handshake::TransportParameters,
+    ) -> AssociationKey {
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let association = Association::new(
+            now,
+            self.association_config(),
+            self.id,
+            id,
+            incarnations,
+            local_cid,
+            remote_cid,
+            *parameters,
+            seed,
+        );
+        let key = worker.insert(association);
+        self.owners.insert(key, id);
+        key
+    }
+
+    fn remember_half_open(
+        &mut self,
+        worker: &mut Worker,
+        id: NodeId,
+        association: AssociationKey,
+        remote_incarnation: u64,
+        opened: Opened,
+    ) {
+        let oldest = {
+            let half_open = &mut self.peer(id).half_open;
+            half_open.push(HalfOpen {
+                association,
+                remote_incarnation,
+                opened,
+            });
+            (half_open.len() > HALF_OPEN_PER_PEER_MAX).then(|| half_open[0].association)
+        };
+        self.half_open += 1;
+        if let Some(oldest) = oldest {
+            self.drop_half_open(worker, oldest);
+        }
+    }
+
+    /// Forgets an association that nobody confirmed.
+    pub(super) fn drop_half_open(&mut self, worker: &mut Worker, key: AssociationKey) {
+        let Some(id) = self.owners.get(&key).copied() else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(place) = peer
+            .half_open
+            .iter()
+            .position(|half| half.association == key)
+        else {
+            return;
+        };
+        peer.half_open.remove(place);
+        self.half_open -= 1;
+        self.owners.remove(&key);
+        self.alarms.set(Alarm::HalfOpen(key), None);
+        worker.remove(key);
+        self.tidy(worker, id);
+    }
+
+    /// Associations of this peer that nobody confirmed yet.
+    pub(crate) fn half_open_of(&self, id: &NodeId) -> Vec<AssociationKey> {
+        let half_open = self.peers.get(id).map(|peer| peer.half_open.as_slice());
+        half_open
+            .unwrap_or_default()
+            .iter()
+            .map(|half| half.association)
+            .collect()
+    }
+
+    /// The same INIT over another route: the answer goes there too, so the first packet proves less about either route.
+    fn answered_again(&mut self, worker: &mut Worker, id: NodeId, route: Route) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        let half_open = peer.half_open.iter().map(|half| half.association);
+        let keys: Vec<_> = half_open.chain(peer.association).collect();
+        for key in keys {
+            if let Some(association) = worker.touch(key) {
+                association.answered_on(route);
+            }
+        }
+    }
+
+    fn handle_resp(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        route: Route,
+        receiver: Cid,
+        packet: &[u8],
+    ) {
+        let Some(id) = self.dials.get(&receiver).copied() else {
+            return;
+        };
+        let Some(dialing) = self.peers.get_mut(&id).and_then(|peer| peer.dial.as_mut()) else {
+            return;
+        };
+        let (resp, remote_cid, session) = match dialing.dial.read_response(packet) {
+            Ok(answer) => answer,
+            Err(error) => return debug!(peer = %id, %error, "a RESP was dropped"),
+        };
+        let (slot, generation) = (dialing.slot, dialing.generation);
+        let Some(key) = self.association_for(worker, now, id, &resp, remote_cid) else {
+            return;
+        };
+        self.finish_dial(id);
+        if let Some(association) = worker.touch(key) {
+            association.install(now, session, generation, slot, resp.slot, &[route]);
+        }
+        self.confirmed(worker, now, key);
+    }
+
+    /// The association that a RESP speaks of: the one that is, one half open from the peer's own INIT, or a new one.
+    fn association_for(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        id: NodeId,
+        resp: &RespPayload,
+        remote_cid: Cid,
+    ) -> Option<AssociationKey> {
+        let peer = self.peers.get(&id)?;
+        let names = |key: &AssociationKey| {
+            worker.get(*key).is_some_and(|known| {
+                let known = known.incarnations();
+                known.remote == resp.incarnation && known.local == peer.incarnation
+            })
+        };
+        let half_open = peer.half_open.iter().map(|half| half.association);
+        if let Some(key) = peer.association.into_iter().chain(half_open).find(names) {
+            return Some(key);
+        }
+        let local_cid = peer.dial.as_ref()?.cid;
+        let incarnations = Incarnations {
+            local: peer.incarnation,
+            remote: resp.incarnation,
+        };
+        let parameters = resp.parameters;
+        Some(self.insert_association(
+            worker,
+            now,
+            id,
+            incarnations,
+            local_cid,
+            remote_cid,
+            &parameters,
+        ))
+    }
+
+    /// The pending INIT was answered; its slot belongs to the session.
+    fn finish_dial(&mut self, id: NodeId) {
+        self.alarms.set(Alarm::Dial(id), None);
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        peer.handshake_wanted = false;
+        if let Some(dialing) = peer.dial.take() {
+            self.dials.remove(&dialing.cid);
+        }
+    }
+
+    /// Takes the pending INIT back: the peer's own handshake was first.
+    pub(super) fn overtaken(&mut self, worker: &mut Worker, id: NodeId) {
+        self.stop_dial(worker, id);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.handshake_wanted = false;
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What happens when an association is confirmed, speaks, changes its path, or ends.
+
+use keyway_identity::NodeId;
+use keyway_transport::{Association, AssociationEvent, EndReason, Keepalive, Route, codes};
+use keyway_wire::{ServiceName, StreamKind, Time};
+use rand_core::Rng;
+use tracing::info;
+
+use super::{Alarm, Control};
+use crate::directory::Addressee;
+use crate::event::Event;
+use crate::keys::{AssociationKey, StreamKey};
+use crate::worker::Worker;
+
+impl Control {
+    /// A session of this association is confirmed. The first one makes it the peer's association.
+    pub(super) fn confirmed(&mut self, worker: &mut Worker, now: Time, key: AssociationKey) {
+        let Some(id) = self.owners.get(&key).copied() else {
+            return;
+        };
+        self.answers.close(&id);
+        if self.association_of(&id) == Some(key) {
+            return self.rekeyed(worker, id);
+        }
+        self.promote(worker, now, id, key);
+    }
+
+    fn rekeyed(&mut self, worker: &mut Worker, id: NodeId) {
+        if self
+            .peers
+            .get(&id)
+            .is_some_and(|peer| peer.answered.is_some())
+        {
+            self.overtaken(worker, id);
+        }
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if let Some(answered) = peer.answered.take() {
+            peer.confirmed = Some(answered);
+        }
+        // The CID of that INIT went over the wire in clear and named nothing: another handshake draws another one.
+        if peer.half_open.is_empty()
+            && peer.dial.is_none()
+            && let Some(cid) = peer.next_cid.take()
+        {
+            worker.directory.retire(&cid);
+        }
+    }
+
+    /// A new association takes the peer's place; an older one was with a process that lost its state.
+    fn promote(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let (this, others): (Vec<_>, Vec<_>) = peer
+            .half_open
+            .iter()
+            .copied()
+            .partition(|half| half.association == key);
+        if let Some(half) = this.first() {
+            peer.confirmed = Some(half.opened);
+            peer.half_open.retain(|half| half.association != key);
+            self.half_open -= 1;
+            self.alarms.set(Alarm::HalfOpen(key), None);
+        }
+        for other in others {
+            self.drop_half_open(worker, other.association);
+        }
+        self.overtaken(worker, id);
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let previous = peer.association.replace(key);
+        if let Some(cid) = peer.next_cid.take() {
+            worker.enter_cid(key, cid);
+        }
+        peer.answered = None;
+        if let Some(previous) = previous {
+            self.finish(worker, now, previous, EndReason::PeerRestarted);
+        }
+        self.welcome(worker, now, id, key);
+    }
+
+    /// Sets a fresh association to work: candidates, keepalive, whoever waited for it.
+    fn welcome(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let waiting = std::mem::take(&mut peer.waiting);
+        let channels = peer.channels.clone();
+        let server = peer.server;
+        info!(peer = %id, "connected");
+        for connect in waiting {
+            self.events.push_back(Event::Connected {
+                id: connect,
+                association: key,
+                peer: id,
+            });
+        }
+        if let Some(association) = worker.touch(key) {
+            for channel in channels {
+                association.add_route(now, Route::Relay { channel });
+            }
+            if server.is_some() {
+                association.set_keepalive(Keepalive::Always);
+            }
+        }
+        match server {
+            Some(server) => self.server_connected(worker, now, server, key),
+            None => self.seek_direct_path(worker, now, id, key),
+        }
+    }
+
+    /// Routes one event of an association to whom it concerns.
+    pub(crate) fn handle_association_event(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        key: AssociationKey,
+        event: AssociationEvent,
+    ) {
+        let Some(peer) = self.owners.get(&key).copied() else {
+            return;
+        };
+        let stream = |stream| StreamKey {
+            association: key,
+            stream,
+        };
+        match event {
+            AssociationEvent::Confirmed => self.confirmed(worker, now, key),
+            AssociationEvent::Opened {
+                stream: id,
+                kind,
+                service,
+            } => {
+                self.opened(worker, now, peer, stream(id), kind, service);
+            }
+            AssociationEvent::Readable(id) => match self.internal(stream(id)) {
+                None => self.events.push_back(Event::Readable(stream(id))),
+                Some(internal) => self.read_internal(worker, now, stream(id), internal),
+            },
+            AssociationEvent::Writable(id) => match self.internal(stream(id)) {
+                None => self.events.push_back(Event::Writable(stream(id))),
+                Some(internal) => self.write_internal(worker, now, stream(id), internal),
+            },
+            AssociationEvent::Stopped { stream: id, code } => {
+                self.stopped(worker, now, stream(id), code)
+            }
+            AssociationEvent::Delivered(id) => {
+                self.events.push_back(Event::Delivered(stream(id)));
+            }
+            AssociationEvent::StreamsAvailable => {
+                self.events.push_back(Event::StreamsAvailable(key));
+            }
+            AssociationEvent::DatagramReceived(id) => {
+                self.events.push_back(Event::DatagramReceived(stream(id)));
+            }
+            AssociationEvent::DatagramsUnblocked => {
+                self.events.push_back(Event::DatagramsUnblocked(key));
+            }
+            AssociationEvent::CidWanted => self.issue_cid(worker, key),
+            AssociationEvent::CidRetired(cid) => worker.retire_cid(key, &cid),
+            AssociationEvent::HandshakeWanted => {
+                self.peer(peer).handshake_wanted = true;
+                self.want(worker, now, peer);
+                self.speak_to_servers(worker, now, peer);
+            }
+            AssociationEvent::Observed { address, .. } => {
+                self.observed(worker, now, peer, address);
+            }
+            AssociationEvent::Candidates(list) => self.candidates_of(now, peer, &list),
+            AssociationEvent::ProbedFrom(route) => self.probed_from(now, peer, route),
+            AssociationEvent::RouteValidated(route) => self.route_validated(peer, route),
+            AssociationEvent::RouteLost(route) => {
+                self.route_lost(worker, now, peer, route);
+                self.speak_to_servers(worker, now, peer);
+            }
+            AssociationEvent::Selected { route, .. } => self.selected(worker, key, peer, route),
+            AssociationEvent::Stalled => self.events.push_back(Event::Stalled(key)),
+            AssociationEvent::Recovered => self.events.push_back(Event::Recovered(key)),
+            AssociationEvent::Pong { id, rtt, route } => {
+                if self.server_answered(key, id) {
+                    return;
+                }
+                if let Some(path) = self.path_kind(worker, route) {
+                    self.events.push_back(Event::Pong {
+                        id,
+                        association: key,
+                        rtt,
+                        path,
+                    });
+                }
+            }
+            AssociationEvent::Ended(reason) => self.finish(worker, now, key, reason),
+        }
+    }
+
+    fn issue_cid(&mut self, worker: &mut Worker, key: AssociationKey) {
+        let cid = worker
+            .directory
+            .issue(&mut self.rng, Addressee::Association(key));
+        worker.enter_cid(key, cid);
+        if let Some(association) = worker.touch(key) {
+            association.issue_cid(cid);
+        }
+    }
+
+    /// The peer opened a stream. What it may not use looks like what does not exist.
+    fn opened(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        peer: NodeId,
+        stream: StreamKey,
+        kind: StreamKind,
+        service: ServiceName,
+    ) {
+        if service == super::internal::rendezvous() && self.relay.is_some() {
+            return self.client_arrived(worker, now, peer, stream);
+        }
+        if self.policy.permits(&peer, service.as_str()) {
+            self.events.push_back(Event::Incoming {
+                stream,
+                peer,
+                kind,
+                service,
+            });
+            return;
+        }
+        if let Some(association) = worker.touch(stream.association) {
+            association.reset(stream.stream, codes::UNKNOWN_SERVICE);
+            association.stop(stream.stream, codes::UNKNOWN_SERVICE);
+        }
+    }
+
+    fn stopped(&mut self, worker: &mut Worker, now: Time, stream: StreamKey, code: u64) {
+        match self.internal(stream) {
+            None => self.events.push_back(Event::Stopped { stream, code }),
+            Some(internal) => self.internal_ended(worker, now, stream, internal),
+        }
+    }
+
+    fn selected(&mut self, worker: &Worker, key: AssociationKey, peer: NodeId, route: Route) {
+        if let Some(path) = self.path_kind(worker, route) {
+            self.events.push_back(Event::PathSelected {
+                association: key,
+                peer,
+                path,
+            });
+        }
+    }
+
+    /// An association is over. What had arrived stays readable for a while.
+    fn finish(&mut self, worker: &mut Worker, now: Time, key: AssociationKey, reason: EndReason) {
+        let Some(id) = self.owners.remove(&key) else {
+            return;
+        };
+        if let Some((stream, internal)) = self.internal.get(&key).copied() {
+            self.internal_ended(worker, now, stream, internal);
+        }
+        worker.retire_cids(key);
+        if let Some(association) = worker.touch(key) {
+            association.end(reason.clone());
+        }
+        self.alarms
+            .set(Alarm::Forget(key), Some(now + self.config.linger));
+        info!(peer = %id, ?reason, "association ended");
+        self.events.push_back(Event::Ended {
+            association: key,
+            peer: id,
+            reason,
+        });
+        self.detach(worker, now, id, key);
+    }
+
+    /// Takes an ended association out of its peer's entry; a server is dialled again.
+    fn detach(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
+        let fresh = self.rng.next_u64();
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if peer.association == Some(key) {
+            peer.association = None;
+            peer.incarnation = fresh;
+            peer.answered = None;
+            peer.handshake_wanted = false;
+            self.overtaken(worker, id);
+        }
+        let server = self.peers.get(&id).and_then(|peer| peer.server);
+        if let Some(server) = server {
+            self.server_lost(worker, now, server, key);
+            self.want(worker, now, id);
+        }
+        self.tidy(worker, id);
+    }
+
+    /// Says goodbye to everybody; nothing is dialled or answered from here on.
+    pub(crate) fn close(&mut self, worker: &mut Worker, now: Time, code: u64, reason: &str) {
+        self.closing = true;
+        let half_open: Vec<_> = self
+            .peers
+            .values()
+            .flat_map(|peer| peer.half_open.iter().map(|half| half.association))
+            .collect();
+        for key in half_open {
+            self.drop_half_open(worker, key);
+        }
+        let dialled: Vec<_> = self.dials.values().copied().collect();
+        for id in dialled {
+            self.overtaken(worker, id);
+        }
+        let keys: Vec<_> = self.owners.keys().copied().collect();
+        for key in keys {
+            if let Some(association) = worker.touch(key) {
+                association.close(now, code, reason);
+            }
+        }
+    }
+
+    /// True when every association has delivered what was written.
+    pub(crate) fn is_drained(&self, worker: &Worker) -> bool {
+        self.owners
+            .keys()
+            .all(|key| worker.get(*key).is_none_or(Association::is_drained))
+    }
+
+    /// True when every association that was there at [`close`](Self::close) has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closing && self.owners.is_empty()
+    }
+}
+
+/// Whether one of the association's paths is validated for this address.
+pub(super) fn is_validated(association: &Association, route: Route) -> bool {
+    association
+        .paths()
+        .any(|path| path.validated && path.route == route)
+}

@@ -1,0 +1,337 @@
+//! Control: everything that a node decides about peers, as against what happens inside an association.
+//!
+//! | file | decides |
+//! |---|---|
+//! | `handshakes` | when to dial, whom to answer, which association a session belongs to |
+//! | `lifecycle`  | what happens when an association is confirmed, changes its path, or ends |
+//! | `servers`    | the client's side of rendezvous: staying registered, look-ups, relay channels |
+//! | `relay`      | the server's side: records of others, channels between others |
+//! | `internal`   | nothing: it carries octets between those two and their streams |
+//! | `direct`     | candidates, and probing for a direct path |
+
+mod direct;
+mod handshakes;
+mod internal;
+mod lifecycle;
+mod relay;
+mod servers;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use keyway_handshake::{LocalIdentity, TransportParameters};
+use keyway_identity::{NodeId, SecretKey};
+use keyway_nat::LocalCandidates;
+use keyway_rendezvous::{SeenRecords, Wall};
+use keyway_transport::{Channel, Route};
+use keyway_wire::{Cid, Time, Token};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::answers::Answers;
+use crate::config::Config;
+use crate::event::{Event, PathKind};
+use crate::io::{Sockets, WallClock};
+use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
+use crate::peer::Peer;
+use crate::policy::Policy;
+use crate::timers::Timers;
+use crate::worker::Worker;
+
+pub(crate) use relay::{Forward, RelayServer};
+pub(crate) use servers::Server;
+
+/// Handshake packets that wait for the socket, at most. One round of INITs to all routes of some dozens of peers.
+const OUTBOX_MAX: usize = 1024;
+
+/// What control waits for.
+#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
+pub(crate) enum Alarm {
+    /// The next sending of a pending INIT.
+    Dial(NodeId),
+    /// An association that nobody confirmed.
+    HalfOpen(AssociationKey),
+    /// An ended association may be forgotten.
+    Forget(AssociationKey),
+    /// The next probe for a direct path.
+    Punch(NodeId),
+    /// Time to renew our record at this server.
+    Publish(u32),
+    /// A server owes us an answer.
+    Server(u32),
+    /// The server half's own deadline.
+    Relay,
+}
+
+/// Who uses a stream of ours, where it is not the application.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(crate) enum Internal {
+    /// Our stream to a server.
+    Client(u32),
+    /// A client's stream to us.
+    Served,
+}
+
+/// A node's decisions and what they rest on.
+pub(crate) struct Control {
+    pub(crate) id: NodeId,
+    secret: SecretKey,
+    identity: LocalIdentity,
+    config: Config,
+    rng: ChaCha20Rng,
+    wall: WallClock,
+    /// Which start of this identity we are; grows when a server knows a later one.
+    epoch: u64,
+    /// Which process; random, so that two processes of one start differ.
+    instance: u64,
+    /// INITs of this process so far.
+    counter: u64,
+    pub(crate) policy: Policy,
+    peers: BTreeMap<NodeId, Peer>,
+    /// Whose association this is.
+    owners: BTreeMap<AssociationKey, NodeId>,
+    /// Pending INITs by the CID that they name.
+    dials: BTreeMap<Cid, NodeId>,
+    answers: Answers,
+    half_open: usize,
+    servers: Vec<Server>,
+    /// Relay channels that we are an end of.
+    channels: BTreeMap<Token, (Channel, NodeId)>,
+    lookups: BTreeMap<LookupId, servers::Lookup>,
+    /// The newest records seen: no server can take us back behind them.
+    seen: SeenRecords,
+    relay: Option<RelayServer>,
+    /// Streams that the node itself uses, at most one in each association.
+    internal: BTreeMap<AssociationKey, (StreamKey, Internal)>,
+    candidates: LocalCandidates,
+    pub(crate) sockets: Sockets,
+    alarms: Timers<Alarm>,
+    outbox: VecDeque<(Route, Vec<u8>)>,
+    events: VecDeque<Event>,
+    next_id: u64,
+    closing: bool,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Control")
+            .field("id", &self.id)
+            .field("peers", &self.peers.len())
+            .field("servers", &self.servers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Control {
+    pub(crate) fn new(
+        now: Time,
+        wall: Wall,
+        secret: SecretKey,
+        seed: [u8; 32],
+        config: Config,
+    ) -> Self {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let instance = rng.next_u64();
+        let mut relay_seed = [0; 32];
+        rng.fill_bytes(&mut relay_seed);
+        Self {
+            id: secret.node_id(),
+            identity: LocalIdentity::new(&secret),
+            relay: config.server.then(|| RelayServer::new(relay_seed)),
+            secret,
+            config,
+            rng,
+            wall: WallClock::new(now, wall),
+            epoch: wall.0.max(1),
+            instance,
+            counter: 0,
+            policy: Policy::default(),
+            peers: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            answers: Answers::default(),
+            half_open: 0,
+            servers: Vec::new(),
+            channels: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            seen: SeenRecords::default(),
+            internal: BTreeMap::new(),
+            candidates: LocalCandidates::default(),
+            sockets: Sockets::default(),
+            alarms: Timers::default(),
+            outbox: VecDeque::new(),
+            events: VecDeque::new(),
+            next_id: 0,
+            closing: false,
+        }
+    }
+
+    pub(crate) fn set_wall(&mut self, now: Time, wall: Wall) {
+        self.wall = WallClock::new(now, wall);
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn association_of(&self, peer: &NodeId) -> Option<AssociationKey> {
+        self.peers.get(peer)?.association
+    }
+
+    fn parameters(&self) -> TransportParameters {
+        self.config.association.parameters()
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// The peer's entry, made if it is not there.
+    fn peer(&mut self, id: NodeId) -> &mut Peer {
+        let rng = &mut self.rng;
+        self.peers
+            .entry(id)
+            .or_insert_with(|| Peer::new(rng.next_u64()))
+    }
+
+    /// Forgets a peer of whom nothing is left.
+    fn tidy(&mut self, worker: &mut Worker, id: NodeId) {
+        let Some(peer) = self.peers.get(&id) else {
+            return;
+        };
+        if !peer.is_idle() {
+            return;
+        }
+        if let Some(cid) = peer.next_cid {
+            worker.directory.retire(&cid);
+        }
+        for channel in &peer.channels {
+            self.channels.remove(&channel.token);
+            if let Some(server) = self.servers.get_mut(channel.server as usize) {
+                server.client.close_channel(channel.token);
+            }
+        }
+        self.peers.remove(&id);
+        self.alarms.set(Alarm::Dial(id), None);
+        self.alarms.set(Alarm::Punch(id), None);
+    }
+
+    /// Makes a connection, or joins one that is under way.
+    pub(crate) fn connect(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        peer: NodeId,
+        hints: &[SocketAddr],
+    ) -> ConnectId {
+        let id = ConnectId(self.fresh_id());
+        if peer == self.id {
+            let reason = crate::event::ConnectFailure::Myself;
+            self.events.push_back(Event::ConnectFailed { id, reason });
+            return id;
+        }
+        if let Some(association) = self.association_of(&peer) {
+            self.events.push_back(Event::Connected {
+                id,
+                association,
+                peer,
+            });
+            return id;
+        }
+        if hints.is_empty() && self.servers.is_empty() {
+            let reason = crate::event::ConnectFailure::NoRoute;
+            self.events.push_back(Event::ConnectFailed { id, reason });
+            return id;
+        }
+        let entry = self.peer(peer);
+        entry.add_hints(hints);
+        entry.waiting.push(id);
+        self.want(worker, now, peer);
+        id
+    }
+
+    pub(crate) fn cancel(&mut self, worker: &mut Worker, id: ConnectId) {
+        let waited = self.peers.iter_mut().find_map(|(peer, entry)| {
+            let place = entry.waiting.iter().position(|waiting| *waiting == id)?;
+            entry.waiting.remove(place);
+            Some(*peer)
+        });
+        if let Some(peer) = waited {
+            self.stop_unwanted_dial(worker, peer);
+            self.tidy(worker, peer);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, worker: &mut Worker, now: Time) {
+        while let Some(alarm) = self.alarms.pop_due(now) {
+            match alarm {
+                Alarm::Dial(peer) => self.send_init(worker, now, peer),
+                Alarm::HalfOpen(association) => self.drop_half_open(worker, association),
+                Alarm::Forget(association) => {
+                    worker.remove(association);
+                }
+                Alarm::Punch(peer) => self.punch(worker, now, peer),
+                Alarm::Publish(server) => self.publish(now, server),
+                Alarm::Server(server) => self.server_timeout(worker, now, server),
+                Alarm::Relay => self.relay_timeout(worker, now),
+            }
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
+        let waiting =
+            !self.outbox.is_empty() || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
+        if waiting {
+            Some(now)
+        } else {
+            self.alarms.next()
+        }
+    }
+
+    /// Queues one packet outside any association. A full queue drops it: handshakes repeat themselves.
+    fn send(&mut self, route: Route, packet: Vec<u8>) {
+        if self.outbox.len() < OUTBOX_MAX {
+            self.outbox.push_back((route, packet));
+        }
+    }
+
+    pub(crate) fn next_packet(&mut self) -> Option<(Route, Vec<u8>)> {
+        self.outbox.pop_front()
+    }
+
+    pub(crate) fn next_forward(&mut self) -> Option<Forward> {
+        self.relay.as_mut()?.next_forward()
+    }
+
+    /// The address where a server is reached right now.
+    pub(crate) fn server_address(&self, worker: &Worker, server: u32) -> Option<SocketAddr> {
+        let association = self.servers.get(server as usize)?.association?;
+        direct_address(worker, association)
+    }
+
+    pub(crate) fn path_kind(&self, worker: &Worker, route: Route) -> Option<PathKind> {
+        match route {
+            Route::Direct { remote } => Some(PathKind::Direct { remote }),
+            Route::Relay { channel } => {
+                let server = self.servers.get(channel.server as usize)?.id;
+                let remote = self.server_address(worker, channel.server);
+                Some(PathKind::Relay { server, remote })
+            }
+        }
+    }
+
+    pub(crate) fn association_config(&self) -> Arc<keyway_transport::AssociationConfig> {
+        Arc::clone(&self.config.association)
+    }
+}
+
+/// The address that an association sends to, where its selected path is a direct one.
+pub(crate) fn direct_address(worker: &Worker, association: AssociationKey) -> Option<SocketAddr> {
+    match worker.get(association)?.selected_route()? {
+        Route::Direct { remote } => Some(remote),
+        Route::Relay { .. } => None,
+    }
+}

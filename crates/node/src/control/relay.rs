@@ -1,0 +1,246 @@
+//! The server's side: records of others, and packets between others, forwarded unread.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use keyway_identity::NodeId;
+use keyway_rendezvous::{ClientId, ServerHalf, ServerOutput};
+use keyway_transport::{Route, codes};
+use keyway_wire::{RELAY_HEADER_LEN, RelayHeader, Time};
+use tracing::info;
+
+use super::lifecycle::is_validated;
+use super::{Alarm, Control, Internal, direct_address};
+use crate::keys::{AssociationKey, StreamKey};
+use crate::worker::Worker;
+
+/// Datagrams of equal length, the last one perhaps shorter, on their way from one client to another.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    pub(crate) to: SocketAddr,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) segment_size: usize,
+}
+
+/// One client's stream to us.
+#[derive(Debug)]
+struct Client {
+    stream: StreamKey,
+    /// What the stream did not take. The server half holds back the rest meanwhile, within bounds.
+    outgoing: Vec<u8>,
+}
+
+/// The server role of a node.
+#[derive(Debug)]
+pub(crate) struct RelayServer {
+    half: ServerHalf,
+    clients: BTreeMap<ClientId, Client>,
+    forwards: VecDeque<Forward>,
+    forwards_len: usize,
+}
+
+impl RelayServer {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        Self {
+            half: ServerHalf::new(seed),
+            clients: BTreeMap::new(),
+            forwards: VecDeque::new(),
+            forwards_len: 0,
+        }
+    }
+
+    pub(super) fn has_forwards(&self) -> bool {
+        !self.forwards.is_empty()
+    }
+
+    pub(super) fn next_forward(&mut self) -> Option<Forward> {
+        let forward = self.forwards.pop_front()?;
+        self.forwards_len -= forward.bytes.len();
+        Some(forward)
+    }
+
+    /// Writes what waited and then `bytes`; what the stream does not take waits here.
+    fn write(&mut self, worker: &mut Worker, id: ClientId, bytes: &[u8]) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        client.outgoing.extend_from_slice(bytes);
+        if let Some(association) = worker.touch(client.stream.association) {
+            while !client.outgoing.is_empty()
+                && let Ok(written) = association.write(client.stream.stream, &client.outgoing)
+            {
+                client.outgoing.drain(..written);
+            }
+        }
+        self.half.set_blocked(id, !client.outgoing.is_empty());
+    }
+
+    fn push(&mut self, forward: Forward, max: usize) {
+        // A full queue drops what comes last: both ends slow down, as on any congested link.
+        if self.forwards_len + forward.bytes.len() <= max {
+            self.forwards_len += forward.bytes.len();
+            self.forwards.push_back(forward);
+        }
+    }
+}
+
+/// A client is named by its association.
+fn client_id(key: AssociationKey) -> ClientId {
+    ClientId(key.0)
+}
+
+impl Control {
+    pub(super) fn client_arrived(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        peer: NodeId,
+        stream: StreamKey,
+    ) {
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
+        let client = client_id(stream.association);
+        if relay.clients.remove(&client).is_some() {
+            relay.half.disconnected(now, client);
+        }
+        relay.half.connected(now, client, peer);
+        relay.clients.insert(
+            client,
+            Client {
+                stream,
+                outgoing: Vec::new(),
+            },
+        );
+        self.internal
+            .insert(stream.association, (stream, Internal::Served));
+        self.flush_clients(worker, now);
+    }
+
+    pub(super) fn read_from_client(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        stream: StreamKey,
+        bytes: &[u8],
+    ) {
+        let wall = self.wall.at(now);
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
+        let client = client_id(stream.association);
+        if let Err(error) = relay.half.handle_bytes(now, wall, client, bytes) {
+            info!(%error, "a client does not keep to the protocol");
+            if let Some(association) = worker.touch(stream.association) {
+                association.close(now, codes::PROTOCOL_VIOLATION, "rendezvous");
+            }
+        }
+        self.flush_clients(worker, now);
+    }
+
+    /// Carries answers and pushes to the clients' streams.
+    fn flush_clients(&mut self, worker: &mut Worker, now: Time) {
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
+        while let Some(output) = relay.half.poll_output() {
+            match output {
+                ServerOutput::Send { client, bytes } => relay.write(worker, client, &bytes),
+                ServerOutput::Close { client } => {
+                    if let Some(association) = worker.touch(AssociationKey(client.0)) {
+                        association.close(now, codes::OVERLOADED, "answers are not read");
+                    }
+                }
+            }
+        }
+        self.alarms.set(Alarm::Relay, relay.half.poll_timeout());
+    }
+
+    /// The client's stream takes octets again.
+    pub(super) fn write_to_client(&mut self, worker: &mut Worker, now: Time, stream: StreamKey) {
+        if let Some(relay) = self.relay.as_mut() {
+            relay.write(worker, client_id(stream.association), &[]);
+        }
+        self.flush_clients(worker, now);
+    }
+
+    pub(super) fn client_left(&mut self, worker: &mut Worker, now: Time, stream: StreamKey) {
+        let Some(relay) = self.relay.as_mut() else {
+            return;
+        };
+        let client = client_id(stream.association);
+        if relay
+            .clients
+            .get(&client)
+            .is_some_and(|known| known.stream == stream)
+        {
+            relay.clients.remove(&client);
+            relay.half.disconnected(now, client);
+            self.flush_clients(worker, now);
+        }
+    }
+
+    pub(super) fn relay_timeout(&mut self, worker: &mut Worker, now: Time) {
+        let wall = self.wall.at(now);
+        if let Some(relay) = self.relay.as_mut() {
+            relay.half.handle_timeout(now, wall);
+        }
+        self.flush_clients(worker, now);
+    }
+
+    /// Forwards a batch of relay packets: the first packet's token decides for all that bear the same, and each gets the
+    /// other end's token in place. Returns how many octets it took; zero where the token is none of this relay's.
+    pub(crate) fn relay_batch(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        source: SocketAddr,
+        packets: &mut [u8],
+        stride: usize,
+    ) -> usize {
+        let Some(relay) = self.relay.as_mut() else {
+            return 0;
+        };
+        let Some(first) = RelayHeader::parse(packets).ok() else {
+            return 0;
+        };
+        let Some(target) = relay.half.relay().route(&first.token) else {
+            return 0;
+        };
+        let same =
+            |packet: &[u8]| RelayHeader::parse(packet).is_ok_and(|it| it.token == first.token);
+        let len = packets
+            .chunks(stride)
+            .take_while(|packet| same(packet))
+            .map(<[u8]>::len)
+            .sum();
+        let from = AssociationKey(target.from.0);
+        let route = Route::Direct { remote: source };
+        if !worker
+            .get(from)
+            .is_some_and(|association| is_validated(association, route))
+        {
+            return len;
+        }
+        let Some(to) = direct_address(worker, AssociationKey(target.to.0)) else {
+            return len;
+        };
+        let mut bytes = packets[..len].to_vec();
+        for packet in bytes.chunks_mut(stride) {
+            RelayHeader {
+                token: target.token,
+            }
+            .emit(&mut packet[..RELAY_HEADER_LEN]);
+        }
+        relay.half.forwarded(now, &first.token, len);
+        relay.push(
+            Forward {
+                to,
+                bytes,
+                segment_size: stride,
+            },
+            self.config.relay_queue_max,
+        );
+        len
+    }
+}

@@ -1,0 +1,36 @@
+//! A pending INIT: what was sent, when it goes out again, and where it asked for a relay channel.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keyway_handshake::Dial;
+use keyway_wire::{Cid, Slot, Time};
+use rand_core::Rng;
+
+/// One pending INIT of ours. The same octets go out at each retry and on every route; the responder answers each copy with
+/// the same RESP.
+#[derive(Debug)]
+pub(crate) struct Dialing {
+    pub(crate) dial: Dial,
+    /// The CID that the INIT names: the responder's RESP comes back to it.
+    pub(crate) cid: Cid,
+    /// Where the session will live on our side.
+    pub(crate) slot: Slot,
+    pub(crate) generation: u64,
+    pub(crate) created: Time,
+    /// Sendings so far, of this INIT and of those that it replaced.
+    pub(crate) sendings: usize,
+    /// Servers that were asked for a channel with this INIT inside; they pass it on, so it need not go out twice.
+    pub(crate) asked: BTreeSet<u32>,
+}
+
+impl Dialing {
+    /// How long to wait for an answer to the sending just made: the schedule, with up to a tenth more at random, so that two
+    /// nodes that dial each other through a lossy link do not stay in step.
+    pub(crate) fn pause(&self, retries: &[Duration; 7], rng: &mut impl Rng) -> Duration {
+        let step = self.sendings.saturating_sub(1).min(retries.len() - 1);
+        let pause = retries[step];
+        let jitter = u64::from(rng.next_u32() % 100);
+        pause + pause.saturating_mul(u32::try_from(jitter).unwrap_or(0)) / 1000
+    }
+}

@@ -1,0 +1,407 @@
+//! The node: control and a worker, joined by the five verbs and by what an application asks for.
+
+mod streams;
+
+use std::net::{IpAddr, SocketAddr};
+
+use keyway_identity::{NodeId, SecretKey};
+use keyway_rendezvous::Wall;
+use keyway_transport::{Batch, PathInfo, PingId, Route};
+use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
+
+use crate::config::Config;
+use crate::control::Control;
+use crate::directory::Addressee;
+use crate::event::{Event, PathKind};
+use crate::io::{Arrival, SocketId, Transmit};
+use crate::keys::{AssociationKey, ConnectId, LookupId};
+use crate::policy::Allow;
+use crate::worker::Worker;
+
+/// The first octet of a relayed packet.
+const RELAYED: u8 = 5;
+
+/// A Keyway node without I/O. See the [crate's page](crate) for the loop that drives it.
+#[derive(Debug)]
+pub struct Node {
+    control: Control,
+    worker: Worker,
+}
+
+impl Node {
+    /// A node that owns `secret`. `seed` is where all its randomness comes from: 32 octets from the system's generator, never
+    /// used twice. `wall` is needed for records only.
+    #[must_use]
+    pub fn new(now: Time, wall: Wall, secret: SecretKey, seed: [u8; 32], config: Config) -> Self {
+        Self {
+            control: Control::new(now, wall, secret, seed, config),
+            worker: Worker::new(0),
+        }
+    }
+
+    /// This node's address for life.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.control.id
+    }
+
+    /// Tells which sockets are bound, each with its local address, and which addresses this machine has. To be called again
+    /// whenever one of them changes.
+    pub fn set_sockets(&mut self, now: Time, bound: &[(SocketId, SocketAddr)], hosts: &[IpAddr]) {
+        self.control
+            .set_sockets(&mut self.worker, now, bound, hosts);
+        self.settle(now);
+    }
+
+    /// Tells the wall-clock time, after it was set or the machine slept.
+    pub fn set_wall(&mut self, now: Time, wall: Wall) {
+        self.control.set_wall(now, wall);
+    }
+
+    /// Adds a rendezvous server, or more addresses of a known one. The node stays connected to it.
+    pub fn add_server(&mut self, now: Time, server: NodeId, addresses: &[SocketAddr]) {
+        self.control
+            .add_server(&mut self.worker, now, server, addresses);
+        self.settle(now);
+    }
+
+    /// Serves `service` to those whom `allow` names. Replaces what was said of it before.
+    pub fn listen(&mut self, now: Time, service: ServiceName, allow: Allow) {
+        self.control.policy.listen(service, allow);
+        self.control.publish_everywhere(&mut self.worker, now);
+        self.settle(now);
+    }
+
+    /// Stops serving `service`. Streams that are open go on.
+    pub fn unlisten(&mut self, service: &ServiceName) {
+        self.control.policy.unlisten(service);
+    }
+
+    // ---- the five verbs ----
+
+    /// Takes datagrams that arrived together: `buffer` holds one after another, each `stride` octets long, the last one
+    /// perhaps shorter. The buffer is used as working space: packets are opened in place.
+    ///
+    /// What is not authentic changes nothing and is not answered.
+    pub fn handle_batch(&mut self, now: Time, arrival: Arrival, buffer: &mut [u8], stride: usize) {
+        let mut touched: Option<AssociationKey> = None;
+        let mut rest = buffer;
+        while let Some(first) = rest.first().copied() {
+            let len = stride.max(1).min(rest.len());
+            let mut taken = len;
+            match first {
+                RELAYED => {
+                    taken = self.control.relay_batch(
+                        &mut self.worker,
+                        now,
+                        arrival.remote,
+                        rest,
+                        stride.max(1),
+                    );
+                    if taken == 0 {
+                        taken = len;
+                        self.handle_relayed(now, arrival, &mut rest[..len], &mut touched);
+                    }
+                }
+                _ => {
+                    let route = Route::Direct {
+                        remote: arrival.remote,
+                    };
+                    self.handle_packet(now, arrival, route, &mut rest[..len], &mut touched);
+                }
+            }
+            rest = &mut rest[taken..];
+        }
+        self.batch_done(now, touched);
+        self.settle(now);
+    }
+
+    /// A packet that a relay passed on to us.
+    fn handle_relayed(
+        &mut self,
+        now: Time,
+        arrival: Arrival,
+        packet: &mut [u8],
+        touched: &mut Option<AssociationKey>,
+    ) {
+        let Ok(header) = RelayHeader::parse(packet) else {
+            return;
+        };
+        if let Some(channel) = self.control.channel(header.token) {
+            let route = Route::Relay { channel };
+            self.handle_packet(
+                now,
+                arrival,
+                route,
+                &mut packet[RELAY_HEADER_LEN..],
+                touched,
+            );
+        }
+    }
+
+    fn handle_packet(
+        &mut self,
+        now: Time,
+        arrival: Arrival,
+        route: Route,
+        packet: &mut [u8],
+        touched: &mut Option<AssociationKey>,
+    ) {
+        match DataHeader::parse(packet) {
+            Ok(header) => self.handle_data(now, arrival, route, header.cid, packet, touched),
+            Err(_) => self
+                .control
+                .handle_handshake(&mut self.worker, now, route, packet),
+        }
+    }
+
+    fn handle_data(
+        &mut self,
+        now: Time,
+        arrival: Arrival,
+        route: Route,
+        cid: Cid,
+        packet: &mut [u8],
+        touched: &mut Option<AssociationKey>,
+    ) {
+        let candidates = match self.worker.directory.find(&cid) {
+            None => return,
+            Some(Addressee::Association(key)) => vec![key],
+            Some(Addressee::Pending(peer)) => self.control.half_open_of(&peer),
+        };
+        // Opening destroys the packet where the key is wrong, so each but the last gets a copy of its own.
+        let Some((last, others)) = candidates.split_last() else {
+            return;
+        };
+        for key in others {
+            self.deliver(now, arrival, route, *key, &mut packet.to_vec(), touched);
+        }
+        self.deliver(now, arrival, route, *last, packet, touched);
+    }
+
+    fn deliver(
+        &mut self,
+        now: Time,
+        arrival: Arrival,
+        route: Route,
+        key: AssociationKey,
+        packet: &mut [u8],
+        touched: &mut Option<AssociationKey>,
+    ) {
+        if *touched != Some(key) {
+            self.batch_done(now, touched.take());
+        }
+        let Some(association) = self.worker.touch(key) else {
+            return;
+        };
+        match association.handle_data(now, route, arrival.local, arrival.ecn, packet) {
+            Ok(()) => *touched = Some(key),
+            Err(error) => tracing::trace!(%error, "a packet was dropped"),
+        }
+    }
+
+    fn batch_done(&mut self, now: Time, touched: Option<AssociationKey>) {
+        if let Some(association) = touched.and_then(|key| self.worker.touch(key)) {
+            association.batch_done(now);
+        }
+    }
+
+    /// Does what is due. A no-op when nothing is.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.worker.handle_timeout(now);
+        self.control.handle_timeout(&mut self.worker, now);
+        self.settle(now);
+    }
+
+    /// The next datagrams to send; their octets are `batch.bytes()`. To be called until it returns `None`, after every other
+    /// call that takes `&mut self`.
+    pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+        loop {
+            if let Some(transmit) = self.control_transmit(batch) {
+                return Some(transmit);
+            }
+            let Some((_, transmit)) = self.worker.poll_transmit(now, batch) else {
+                self.settle(now);
+                if self.poll_timeout(now).is_none_or(|deadline| deadline > now) {
+                    return None;
+                }
+                // Settling may have given an association something to say; what is merely due waits for `handle_timeout`.
+                let (_, transmit) = self.worker.poll_transmit(now, batch)?;
+                if let Some(transmit) = self.address(&transmit) {
+                    return Some(transmit);
+                }
+                continue;
+            };
+            if let Some(transmit) = self.address(&transmit) {
+                return Some(transmit);
+            }
+        }
+    }
+
+    /// Handshake packets, and packets between others.
+    fn control_transmit(&mut self, batch: &mut Batch) -> Option<Transmit> {
+        while let Some((route, packet)) = self.control.next_packet() {
+            let len = load(batch, route, &packet);
+            if let Some((socket, remote)) = self.resolve(route) {
+                return Some(Transmit {
+                    socket,
+                    remote,
+                    local: None,
+                    ecn: None,
+                    segment_size: len,
+                    len,
+                });
+            }
+        }
+        while let Some(forward) = self.control.next_forward() {
+            let remote = forward.to;
+            let Some(socket) = self.control.sockets.towards(remote) else {
+                continue;
+            };
+            let len = batch.load(&[&forward.bytes]);
+            let segment_size = forward.segment_size;
+            return Some(Transmit {
+                socket,
+                remote,
+                local: None,
+                ecn: None,
+                segment_size,
+                len,
+            });
+        }
+        None
+    }
+
+    fn address(&self, transmit: &keyway_transport::Transmit) -> Option<Transmit> {
+        let (socket, remote) = self.resolve(transmit.route)?;
+        Some(Transmit {
+            socket,
+            remote,
+            local: transmit.local,
+            ecn: transmit.ecn,
+            segment_size: transmit.segment_size,
+            len: transmit.len,
+        })
+    }
+
+    /// The socket and the address for a route. A relayed one leads to where its server is reached at the moment.
+    fn resolve(&self, route: Route) -> Option<(SocketId, SocketAddr)> {
+        let remote = match route {
+            Route::Direct { remote } => remote,
+            Route::Relay { channel } => {
+                self.control.server_address(&self.worker, channel.server)?
+            }
+        };
+        Some((self.control.sockets.towards(remote)?, remote))
+    }
+
+    /// What happened. To be called until it returns `None`.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.control.poll_event()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest; not later than `now` while something waits to be
+    /// sent. To be asked last: the other polls may move it.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Time) -> Option<Time> {
+        let deadlines = [
+            self.worker.poll_timeout(now),
+            self.control.poll_timeout(now),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Lets control hear what the associations have to say, until all are silent.
+    fn settle(&mut self, now: Time) {
+        while let Some((key, event)) = self.worker.poll_event() {
+            self.control
+                .handle_association_event(&mut self.worker, now, key, event);
+        }
+        self.control.flush_servers(&mut self.worker, now);
+        while let Some((key, event)) = self.worker.poll_event() {
+            self.control
+                .handle_association_event(&mut self.worker, now, key, event);
+        }
+    }
+
+    // ---- what an application asks for ----
+
+    /// Makes sure that there is an association with `peer`: dials it at the given addresses and through the servers, for as
+    /// long as nobody calls [`cancel`](Self::cancel). Ends in [`Event::Connected`] or [`Event::ConnectFailed`].
+    pub fn connect(&mut self, now: Time, peer: NodeId, hints: &[SocketAddr]) -> ConnectId {
+        let id = self.control.connect(&mut self.worker, now, peer, hints);
+        self.settle(now);
+        id
+    }
+
+    /// Gives up one [`connect`](Self::connect). No event follows.
+    pub fn cancel(&mut self, id: ConnectId) {
+        self.control.cancel(&mut self.worker, id);
+    }
+
+    /// The association with `peer`, where there is one.
+    #[must_use]
+    pub fn association_of(&self, peer: &NodeId) -> Option<AssociationKey> {
+        self.control.association_of(peer)
+    }
+
+    /// Asks the servers for the record of `peer`. Ends in [`Event::Record`] or [`Event::RecordNotFound`], as soon as a server
+    /// answers; the deadline is the caller's.
+    pub fn lookup(&mut self, now: Time, peer: NodeId) -> LookupId {
+        let id = self.control.lookup(&mut self.worker, now, peer);
+        self.settle(now);
+        id
+    }
+
+    /// Gives up one [`lookup`](Self::lookup).
+    pub fn cancel_lookup(&mut self, id: LookupId) {
+        self.control.cancel_lookup(id);
+    }
+
+    /// Measures one round trip. Ends in [`Event::Pong`]; lost packets are sent again. `None` where the association is gone.
+    pub fn ping(&mut self, now: Time, association: AssociationKey) -> Option<PingId> {
+        Some(self.worker.touch(association)?.ping(now))
+    }
+
+    /// The paths of an association, with how each of them reaches the peer.
+    pub fn paths(&self, association: AssociationKey) -> Vec<(PathKind, PathInfo)> {
+        let Some(known) = self.worker.get(association) else {
+            return Vec::new();
+        };
+        known
+            .paths()
+            .filter_map(|path| Some((self.control.path_kind(&self.worker, path.route)?, path)))
+            .collect()
+    }
+
+    /// Ends all associations. Unsent data is lost: finish and await [`Event::Delivered`] first.
+    pub fn close(&mut self, now: Time, code: u64, reason: &str) {
+        self.control.close(&mut self.worker, now, code, reason);
+        self.settle(now);
+    }
+
+    /// True while no peer owes an acknowledgement for anything that was written, streams' ends included.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.control.is_drained(&self.worker)
+    }
+
+    /// True once every association has ended after [`close`](Self::close).
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.control.is_closed()
+    }
+}
+
+/// Fills the batch with one packet for this route: a relayed one bears the relay's header.
+fn load(batch: &mut Batch, route: Route, packet: &[u8]) -> usize {
+    let Route::Relay { channel } = route else {
+        return batch.load(&[packet]);
+    };
+    let mut header = [0; RELAY_HEADER_LEN];
+    RelayHeader {
+        token: channel.token,
+    }
+    .emit(&mut header);
+    batch.load(&[&header, packet])
+}

@@ -1,0 +1,219 @@
+//! What has to hold, whatever the seed: one function for each property, and one table of them all.
+
+mod datagrams;
+mod forged;
+mod handshake_loss;
+mod idle;
+mod rebind;
+mod rekey;
+mod silence;
+mod simultaneous;
+mod transfer;
+mod upgrade;
+
+use std::time::Duration;
+
+use keyway_wire::Time;
+
+use crate::applications::{Content, Plan};
+use crate::failure::Failure;
+use crate::host::NodeHost;
+use crate::topology::{Meeting, Run};
+use crate::world::World;
+
+/// One property.
+#[derive(Clone, Copy, Debug)]
+pub struct Property {
+    /// How one asks for it.
+    pub name: &'static str,
+    /// What it says.
+    pub promise: &'static str,
+    /// Shows that it holds for a seed, or why it does not.
+    pub check: fn(Run) -> Result<Report, Failure>,
+}
+
+/// What a run was like. Equal seeds give equal reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How much time passed in the world.
+    pub time: Duration,
+    /// How many packets were sent in it.
+    pub packets: u64,
+    /// One number for everything that happened.
+    pub trace_hash: u64,
+    /// What is worth knowing about this run.
+    pub facts: String,
+}
+
+/// All properties.
+pub const ALL: [Property; 10] = [
+    Property {
+        name: "transfer",
+        promise: "10 MB both ways arrive unchanged over 5 % loss, 3 % reorder, 2 % duplication, 1 % corruption, without a stall over 10 s",
+        check: transfer::check,
+    },
+    Property {
+        name: "upgrade",
+        promise: "going from relay to direct in the middle of a transfer loses, repeats and reorders nothing",
+        check: upgrade::check,
+    },
+    Property {
+        name: "rekey",
+        promise: "new keys in the middle of a transfer, by time and by packet count, lose, repeat and reorder nothing",
+        check: rekey::check,
+    },
+    Property {
+        name: "simultaneous",
+        promise: "two nodes that dial each other at once settle on one session",
+        check: simultaneous::check,
+    },
+    Property {
+        name: "forged",
+        promise: "what is not authentic gets no answer and changes nothing that follows",
+        check: forged::check,
+    },
+    Property {
+        name: "silence",
+        promise: "who is not allowed gets no packet back, and is told after the deadline",
+        check: silence::check,
+    },
+    Property {
+        name: "handshake_loss",
+        promise: "a connection is made within 30 s over 30 % loss each way",
+        check: handshake_loss::check,
+    },
+    Property {
+        name: "datagrams",
+        promise: "a datagram arrives at most once, and unchanged",
+        check: datagrams::check,
+    },
+    Property {
+        name: "rebind",
+        promise: "a NAT that gives another port in mid-transfer, direct or relayed, interrupts it by less than 10 s",
+        check: rebind::check,
+    },
+    Property {
+        name: "idle",
+        promise: "a pair that is not used costs next to nothing, and works at once when it is used again",
+        check: idle::check,
+    },
+];
+
+/// The property of this name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Property> {
+    ALL.iter().find(|property| property.name == name)
+}
+
+/// The report on a world in which everything went well.
+fn report(meeting: &Meeting, facts: impl Into<String>) -> Report {
+    let hosts = [Some(meeting.a), Some(meeting.b), meeting.server];
+    let packets = hosts
+        .iter()
+        .flatten()
+        .map(|host| meeting.world.counters(*host).sent)
+        .sum();
+    Report {
+        time: meeting.world.now().saturating_since(Time::ZERO),
+        packets,
+        trace_hash: meeting.world.trace_hash(),
+        facts: facts.into(),
+    }
+}
+
+/// The two sides of an exchange of `length` octets each way.
+fn exchange(world: &mut World<NodeHost>, length: u64) -> (Plan, Plan) {
+    let [one, other] = [(); 2].map(|()| Content {
+        name: world.random().below(u64::MAX),
+        length,
+    });
+    let plan = |outgoing, incoming| Plan::Exchange { outgoing, incoming };
+    (plan(one, other), plan(other, one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seeds that every change is tested with. CI runs more of them, in the simulator's own binary.
+    const SEEDS: std::ops::Range<u64> = 0..2;
+
+    fn holds(name: &str) {
+        let property = by_name(name).unwrap();
+        for seed in SEEDS {
+            if let Err(failure) = (property.check)(Run { seed, trace: false }) {
+                panic!("{name} {failure}; replay: cargo xtask sim --property {name} --seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn transfers_survive_all_faults_at_once() {
+        holds("transfer");
+    }
+
+    #[test]
+    fn going_from_relay_to_direct_is_not_noticed() {
+        holds("upgrade");
+    }
+
+    #[test]
+    fn new_keys_are_not_noticed() {
+        holds("rekey");
+    }
+
+    #[test]
+    fn simultaneous_dials_settle_on_one_session() {
+        holds("simultaneous");
+    }
+
+    #[test]
+    fn what_is_forged_gets_no_answer_and_changes_nothing() {
+        holds("forged");
+    }
+
+    #[test]
+    fn who_is_not_allowed_meets_silence() {
+        holds("silence");
+    }
+
+    #[test]
+    fn handshakes_survive_loss() {
+        holds("handshake_loss");
+    }
+
+    #[test]
+    fn datagrams_arrive_at_most_once() {
+        holds("datagrams");
+    }
+
+    #[test]
+    fn a_new_port_is_survived() {
+        holds("rebind");
+    }
+
+    #[test]
+    fn idle_pairs_cost_little_and_wake() {
+        holds("idle");
+    }
+
+    #[test]
+    fn a_seed_replays_to_the_last_octet() {
+        for property in ALL {
+            let run = Run {
+                seed: 77,
+                trace: false,
+            };
+            let (one, other) = ((property.check)(run), (property.check)(run));
+            assert_eq!(one, other, "{}", property.name);
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> =
+            ALL.iter().map(|property| property.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(by_name("none of these").is_none());
+    }
+}

@@ -1,0 +1,139 @@
+//! The same meeting twice, once undisturbed and once under fire from somebody who has no key. A packet that is not authentic may
+//! change nothing: so the two have to be the same to the last octet of every packet that any node sends, and the moment of each.
+
+use std::time::Duration;
+
+use keyway_node::Config;
+
+use super::{Report, exchange, report};
+use crate::failure::Failure;
+use crate::forger::{Forger, Stage, is_for_relay};
+use crate::network::{HostId, Packet};
+use crate::topology::{Layout, Meeting, Run, all_done};
+
+/// Octets each way in each of many small exchanges.
+const LENGTH: u64 = 20_000;
+
+/// How many exchanges there are, and how many forgeries in each one's time.
+const EXCHANGES: usize = 20;
+const FORGERIES: u32 = 60;
+
+/// The time between two forgeries.
+const STEP: Duration = Duration::from_micros(8_191);
+
+pub(super) fn check(run: Run) -> Result<Report, Failure> {
+    let (undisturbed, _) = play(run, false)?;
+    let (attacked, forgeries) = play(run, true)?;
+    for (index, name) in ["a", "b", "the server"].into_iter().enumerate() {
+        // In every other run, the relay is given packets that it has to pass on.
+        let passes_on = index == 2 && relays(run);
+        let same = undisturbed.sent_hash(index) == attacked.sent_hash(index);
+        attacked.meeting.ensure(same || passes_on, || {
+            format!("{name} sent other packets than if it had been left alone")
+        })?;
+    }
+    Ok(report(&attacked.meeting, format!("{forgeries} forgeries")))
+}
+
+/// Whether packets are forged that a relay passes on to those who can tell.
+fn relays(run: Run) -> bool {
+    !run.seed.is_multiple_of(2)
+}
+
+struct Played {
+    meeting: Meeting,
+    hosts: [HostId; 3],
+}
+
+impl Played {
+    fn sent_hash(&self, index: usize) -> u64 {
+        self.meeting.world.sent_hash(self.hosts[index])
+    }
+}
+
+/// Some exchanges, by relay at first and directly then; gives how many forgeries reached a host.
+fn play(run: Run, attacked: bool) -> Result<(Played, u64), Failure> {
+    let mut meeting = Meeting::new(run, Layout::PublicWithServer, Config::default);
+    let (a, b) = (meeting.a, meeting.b);
+    let server = meeting
+        .server
+        .ok_or_else(|| meeting.failure("there is no server"))?;
+    let hosts = [a, b, server];
+    meeting.world.record();
+    let (ours, theirs) = exchange(&mut meeting.world, LENGTH);
+    meeting.serve(b, theirs);
+    meeting.await_registered(b)?;
+    meeting.dial(a, ours);
+    let mut attack = Attack {
+        forger: Forger::new(run.seed),
+        hosts,
+        server,
+        relays: relays(run),
+        count: 0,
+    };
+    for number in 1..=EXCHANGES {
+        if number > 1 {
+            meeting.open(a, ours)?;
+        }
+        let stage = if number > 4 {
+            Stage::Established
+        } else {
+            Stage::Handshake
+        };
+        for _ in 0..FORGERIES {
+            meeting.run_for(STEP)?;
+            if attacked {
+                attack.strike(&mut meeting, stage)?;
+            }
+        }
+        let done = all_done(&meeting.world, a, number) && all_done(&meeting.world, b, number);
+        meeting.ensure(done, || format!("exchange {number} is not done in time"))?;
+    }
+    Ok((Played { meeting, hosts }, attack.count))
+}
+
+struct Attack {
+    forger: Forger,
+    hosts: [HostId; 3],
+    server: HostId,
+    relays: bool,
+    count: u64,
+}
+
+impl Attack {
+    /// Sends one forgery, and sees to it that nobody answers.
+    fn strike(&mut self, meeting: &mut Meeting, stage: Stage) -> Result<(), Failure> {
+        let addresses = self.hosts.map(|host| meeting.world.program(host).local());
+        let relay = meeting.world.program(self.server).local().ip();
+        let seen = meeting.world.recorded();
+        let Some(forged) = self.forger.forge(seen, &addresses, stage) else {
+            return Ok(());
+        };
+        let passed_on = is_for_relay(&forged, seen, relay);
+        if passed_on && !self.relays {
+            return Ok(());
+        }
+        let allowed = u64::from(passed_on);
+        let shown = show(&forged);
+        let Some(answers) = meeting.world.inject(forged) else {
+            return Ok(());
+        };
+        self.count += 1;
+        meeting.ensure(answers <= allowed, || {
+            format!("{shown} was answered with {answers} packets")
+        })
+    }
+}
+
+fn show(packet: &Packet) -> String {
+    let Packet {
+        source,
+        destination,
+        payload,
+    } = packet;
+    let front = &payload[..payload.len().min(17)];
+    format!(
+        "a forgery from {source} to {destination} of {} octets, {front:02x?}",
+        payload.len()
+    )
+}

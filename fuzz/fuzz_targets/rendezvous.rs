@@ -1,0 +1,4 @@
+//! See `keyway_fuzz::rendezvous`.
+#![no_main]
+
+keyway_fuzz::main!(rendezvous);

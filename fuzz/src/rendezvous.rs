@@ -1,0 +1,113 @@
+use keyway_identity::{NodeId, SecretKey, Signed};
+use keyway_rendezvous::{
+    ClientEvent, ClientHalf, ClientId, RECORD_LIFETIME_MAX, Record, SeenRecords, ServerHalf,
+    ServerOutput, Wall,
+};
+use keyway_wire::Time;
+
+/// When the records of the vectors hold.
+const WALL: Wall = Wall(1_800_000_000);
+
+/// The nodes of the vectors: the one that is registered, and the one that publishes.
+const REGISTERED: [u8; 32] = [
+    0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c,
+    0xc4, //
+    0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32, 0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
+];
+const PUBLISHER: [u8; 32] = [7; 32];
+
+/// The rendezvous stream, whole and in two pieces: to a server if the first octet is even, to a client if it is odd.
+pub fn rendezvous(data: &[u8]) {
+    let Some((side, stream)) = data.split_first() else {
+        return;
+    };
+    let (first, second) = stream.split_at(usize::from(side / 2).min(stream.len()));
+    if side % 2 == 0 {
+        assert_eq!(serve(&[stream]), serve(&[first, second]));
+    } else {
+        assert_eq!(follow(&[stream]), follow(&[first, second]));
+    }
+}
+
+fn node(seed: [u8; 32]) -> NodeId {
+    SecretKey::from_bytes(seed).node_id()
+}
+
+/// What a server makes of a client's stream: all that it sends to this client and another one.
+fn serve(pieces: &[&[u8]]) -> Vec<(ClientId, Vec<u8>)> {
+    let (client, other) = (ClientId(1), ClientId(2));
+    let mut server = ServerHalf::new([1; 32]);
+    server.connected(Time::ZERO, client, node(PUBLISHER));
+    server.connected(Time::ZERO, other, node(REGISTERED));
+    let registration = registration();
+    server
+        .handle_bytes(Time::ZERO, WALL, other, &registration)
+        .expect("a registration is in order");
+    for piece in pieces {
+        if server
+            .handle_bytes(Time::ZERO, WALL, client, piece)
+            .is_err()
+        {
+            break;
+        }
+    }
+    assert!(server.registry().len() <= 2, "nobody publishes for others");
+    assert!(server.relay().len() <= 1, "two clients have one channel");
+    assert!(server.poll_timeout().is_none_or(|next| next > Time::ZERO));
+    let mut sent: Vec<(ClientId, Vec<u8>)> = Vec::new();
+    while let Some(output) = server.poll_output() {
+        let ServerOutput::Send { client, bytes } = output else {
+            continue;
+        };
+        sent.push((client, bytes));
+    }
+    sent
+}
+
+/// What a node sends that publishes its record.
+fn registration() -> Vec<u8> {
+    let key = SecretKey::from_bytes(REGISTERED);
+    let record = Record {
+        node: key.node_id(),
+        versions: vec![1],
+        epoch: 1,
+        instance: 1,
+        sequence: 1,
+        servers: Vec::new(),
+        issued: WALL,
+        expiry: WALL.saturating_add(RECORD_LIFETIME_MAX),
+    };
+    let mut client = ClientHalf::new();
+    client.connected();
+    client.publish(&Signed::sign(record, &key).expect("its own record"));
+    client.poll_output().expect("a message")
+}
+
+/// What a client makes of a server's stream.
+fn follow(pieces: &[&[u8]]) -> Vec<ClientEvent> {
+    let (publisher, registered) = (node(PUBLISHER), node(REGISTERED));
+    let mut client = ClientHalf::new();
+    let mut seen = SeenRecords::default();
+    client.connected();
+    // The answers of the vectors are to the requests 5 and 6.
+    for _ in 1..=5 {
+        client.lookup(Time::ZERO, publisher);
+    }
+    client.open(Time::ZERO, registered, &[]);
+    for piece in pieces {
+        if client.handle_bytes(WALL, &mut seen, piece).is_err() {
+            break;
+        }
+    }
+    let events: Vec<_> = std::iter::from_fn(|| client.poll_event()).collect();
+    for event in &events {
+        if let ClientEvent::Record { record, .. } = event {
+            assert_eq!(
+                record.value().node,
+                publisher,
+                "another node than was asked for"
+            );
+        }
+    }
+    events
+}
