@@ -286,7 +286,9 @@ impl Association {
     /// The route that carries data, where there is one.
     #[must_use]
     pub fn selected_route(&self) -> Option<Route> {
-        self.paths().find(|path| path.selected).map(|path| path.route)
+        self.paths()
+            .find(|path| path.selected)
+            .map(|path| path.route)
     }
 
     /// What is known about the paths.
