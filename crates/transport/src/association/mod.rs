@@ -276,11 +276,10 @@ impl Association {
         self.candidates.set(candidates);
     }
 
-    /// The answer to the peer's handshake went to this route too: the first packet under its keys proves less about either.
+    /// The answer to the peer's handshake went to this route too, so the first packet under its keys proves less about
+    /// either. Of no effect on one that is confirmed.
     pub fn answered_on(&mut self, route: Route) {
-        if !self.answered.contains(&route) {
-            self.answered.push(route);
-        }
+        self.on_answer_repeated(route);
     }
 
     /// The route that carries data, where there is one.
