@@ -87,7 +87,6 @@ impl Association {
         let routes = routes.get(..ANSWERED_MAX).unwrap_or(routes);
         match role {
             Role::Initiator => {
-                self.answered.clear();
                 if was_asleep {
                     self.doubt_paths(now, routes);
                 }
