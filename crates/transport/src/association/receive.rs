@@ -11,6 +11,7 @@ use keyway_wire::{
 
 use super::Association;
 use super::close::Phase;
+use super::path::Health;
 use super::receive_space::{ReceiveSpace, Received};
 use super::routes::{Response, Sighting};
 use super::sessions::SessionOpenError;
@@ -46,13 +47,14 @@ pub enum ReceiveError {
 
 /// What is known about a packet whose frames are being taken.
 #[derive(Clone, Copy, Debug)]
-struct Arrival {
-    now: Time,
-    route: Route,
-    local: Option<IpAddr>,
-    size: usize,
-    sequence: CidSequence,
-    number: u64,
+pub(super) struct Arrival {
+    pub(super) now: Time,
+    pub(super) route: Route,
+    pub(super) local: Option<IpAddr>,
+    pub(super) size: usize,
+    /// The number space that its id stands for.
+    pub(super) sequence: CidSequence,
+    pub(super) number: u64,
 }
 
 /// What the frames of one packet amount to.
@@ -191,54 +193,36 @@ impl Association {
 
     /// Has the packet acknowledged, and looks at where it came from.
     fn take_note(&mut self, arrival: &Arrival, contents: Contents) {
-        let &Arrival {
-            now,
-            route,
-            local,
-            size,
-            sequence,
-            number,
-        } = arrival;
-        let delay = self.ack_delay(&route);
+        let delay = self.ack_delay(&arrival.route);
         let packets_max = self.config.ack_packets_max;
-        let Some(space) = self
-            .issued
-            .by_sequence(sequence)
-            .and_then(|issued| issued.space.as_mut())
-        else {
+        let issued = self.issued.by_sequence(arrival.sequence);
+        let Some(space) = issued.and_then(|issued| issued.space.as_mut()) else {
             return;
         };
         let before = space.largest().map(|_| space.route());
-        let newest = space.largest().is_none_or(|largest| number > largest);
+        let newest = space
+            .largest()
+            .is_none_or(|largest| arrival.number > largest);
         if !contents.dropped {
-            let Contents {
-                ack_eliciting,
-                urgent,
-                ..
-            } = contents;
-            space.received(
-                now,
-                Received {
-                    number,
-                    ack_eliciting,
-                    urgent,
-                    route,
-                },
-                delay,
-            );
+            let packet = Received {
+                number: arrival.number,
+                ack_eliciting: contents.ack_eliciting,
+                urgent: contents.urgent,
+                route: arrival.route,
+            };
+            space.received(arrival.now, packet, delay);
             space.limit_pending(packets_max);
         }
-        let probing = contents.probing;
-        self.on_sighting(&Sighting {
-            now,
-            route,
-            local,
-            size,
-            space: sequence,
-            before,
-            newest,
-            probing,
-        });
+        match self.paths.by_route(&arrival.route).map(|path| path.health) {
+            Some(Health::Live | Health::Provisional) => {}
+            Some(Health::Dead) => self.on_sign_of_life(arrival),
+            None => self.on_sighting(&Sighting {
+                arrival,
+                before,
+                newest,
+                probing: contents.probing,
+            }),
+        }
     }
 
     fn take_frame(&mut self, arrival: &Arrival, frame: &Frame<'_>) -> Result<Accepted, Violation> {

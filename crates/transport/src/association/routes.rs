@@ -9,6 +9,7 @@ use keyway_wire::{CidSequence, Slot, Time};
 use super::Association;
 use super::allowance::Allowance;
 use super::path::{Health, Path, PathId};
+use super::receive::Arrival;
 use super::validation::{Answered, ChallengeData, Proof, Purpose};
 use crate::{AssociationEvent, Route};
 
@@ -54,15 +55,11 @@ impl Responses {
     }
 }
 
-/// Where a packet came from, and where the packets of its number space came from before.
+/// A packet from a route that has no path.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sighting {
-    pub(super) now: Time,
-    pub(super) route: Route,
-    pub(super) local: Option<IpAddr>,
-    pub(super) size: usize,
-    pub(super) space: CidSequence,
-    /// The route of the highest number before.
+pub(super) struct Sighting<'a> {
+    pub(super) arrival: &'a Arrival,
+    /// Where the packet with the highest number of the same space came from before.
     pub(super) before: Option<Route>,
     /// Its number is the highest of its space.
     pub(super) newest: bool,
@@ -274,30 +271,37 @@ impl Association {
         self.on_route_works(now, route, local, None);
     }
 
-    /// An authentic packet came; decides whether its route says something new.
-    pub(super) fn on_sighting(&mut self, seen: &Sighting) {
-        if let Some(health) = self.paths.by_route(&seen.route).map(|path| path.health) {
-            if health == Health::Dead {
-                self.hurry(&seen.route, seen.now + HURRY);
-            }
-            return;
-        }
-        self.events.push(AssociationEvent::ProbedFrom(seen.route));
+    /// An authentic packet came from a route whose path is dead.
+    pub(super) fn on_sign_of_life(&mut self, arrival: &Arrival) {
+        self.hurry(&arrival.route, arrival.now + HURRY);
+    }
+
+    /// An authentic packet came from a route that has no path.
+    pub(super) fn on_sighting(&mut self, seen: &Sighting<'_>) {
+        let &Arrival { route, size, .. } = seen.arrival;
+        self.events.push(AssociationEvent::ProbedFrom(route));
         if seen.newest && !seen.probing {
             self.on_possible_rebinding(seen);
         }
-        if let Some(validation) = self.validations.by_route(&seen.route) {
-            validation.allowance.on_received(seen.size);
+        if let Some(validation) = self.validations.by_route(&route) {
+            validation.allowance.on_received(size);
         }
     }
 
     /// Packets of an id that the peer uses for one direct path come from another address: its NAT forgot the mapping, it
     /// moved, or somebody copies its packets. Whoever answers a challenge there is the peer; the old address is asked as
     /// well (RFC 9000, 9.3.3).
-    fn on_possible_rebinding(&mut self, seen: &Sighting) {
+    fn on_possible_rebinding(&mut self, seen: &Sighting<'_>) {
+        let &Arrival {
+            now,
+            route,
+            local,
+            sequence,
+            ..
+        } = seen.arrival;
         let Some(before) = seen
             .before
-            .filter(|before| before.is_direct() && seen.route.is_direct())
+            .filter(|before| before.is_direct() && route.is_direct())
         else {
             return;
         };
@@ -313,30 +317,20 @@ impl Association {
         let Some(path) = known.or(moving) else { return };
         let purpose = Purpose::Rebinding {
             path,
-            space: seen.space,
+            space: sequence,
         };
         if self
             .validations
-            .by_route(&seen.route)
+            .by_route(&route)
             .is_some_and(|validation| validation.purpose == purpose)
         {
             return;
         }
-        self.validations.start(
-            seen.now,
-            seen.route,
-            seen.local,
-            purpose,
-            Allowance::NOTHING,
-        );
+        self.validations
+            .start(now, route, local, purpose, Allowance::NOTHING);
         if known.is_some() {
-            self.validations.start(
-                seen.now,
-                before,
-                None,
-                Purpose::Path(path),
-                Allowance::UNLIMITED,
-            );
+            self.validations
+                .start(now, before, None, Purpose::Path(path), Allowance::UNLIMITED);
         }
     }
 

@@ -86,7 +86,7 @@ impl Chaos {
             10 => {
                 let (loss, mtu) = (
                     self.draw(200),
-                    [65_535, 1452, 1280, 1200][self.draw(4) as usize],
+                    [65_535, 1452, 1280, 1200][self.side() as usize * 2 + self.side() as usize],
                 );
                 let faults = Faults {
                     loss,
