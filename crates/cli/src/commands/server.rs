@@ -14,7 +14,10 @@ pub(crate) async fn run(arguments: Server) -> Result<Exit, Failure> {
     }
     let builder = arguments
         .identity
-        .apply(Node::builder())?
+        .apply(
+            Node::builder(),
+            "the id, and with it the string that others pass to --server, changes at each start",
+        )?
         .serve_rendezvous()
         .linger(super::LINGER);
     let node = bind(builder, arguments.listen).await?;
