@@ -50,32 +50,28 @@ impl Control {
 
     /// A new association takes the peer's place; an older one was with a process that lost its state.
     fn promote(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        let (this, others): (Vec<_>, Vec<_>) = peer
-            .half_open
-            .iter()
-            .copied()
-            .partition(|half| half.association == key);
-        if let Some(half) = this.first() {
-            peer.confirmed = Some(half.opened);
-            peer.half_open.retain(|half| half.association != key);
-            self.half_open -= 1;
-            self.alarms.set(Alarm::HalfOpen(key), None);
-        }
-        for other in others {
-            self.drop_half_open(worker, other.association);
-        }
+        // Before anything else lets go of this peer: with the place taken, nothing takes it for forgotten.
         self.overtaken(worker, id);
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         let previous = peer.association.replace(key);
+        peer.answered = None;
+        peer.punching.on_new_association();
         if let Some(cid) = peer.next_cid.take() {
             worker.enter_cid(key, cid);
         }
-        peer.answered = None;
+        let (this, others): (Vec<_>, Vec<_>) = std::mem::take(&mut peer.half_open)
+            .into_iter()
+            .partition(|half| half.association == key);
+        if let Some(half) = this.first() {
+            peer.confirmed = Some(half.opened);
+            self.half_open.remove(&key);
+            self.alarms.set(Alarm::HalfOpen(key), None);
+        }
+        for other in others {
+            self.abandon_half_open(worker, other.association);
+        }
         if let Some(previous) = previous {
             self.finish(worker, now, previous, EndReason::PeerRestarted);
         }
@@ -253,6 +249,10 @@ impl Control {
 
     /// An association is over. What had arrived stays readable for a while.
     fn finish(&mut self, worker: &mut Worker, now: Time, key: AssociationKey, reason: EndReason) {
+        if self.half_open.contains(&key) {
+            // Nobody was told of it.
+            return self.drop_half_open(worker, key);
+        }
         let Some(id) = self.owners.remove(&key) else {
             return;
         };
@@ -285,6 +285,7 @@ impl Control {
             peer.incarnation = fresh;
             peer.answered = None;
             peer.handshake_wanted = false;
+            peer.punching.on_new_association();
             self.overtaken(worker, id);
         }
         let server = self.peers.get(&id).and_then(|peer| peer.server);

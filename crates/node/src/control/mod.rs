@@ -16,7 +16,7 @@ mod lifecycle;
 mod relay;
 mod servers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -94,7 +94,8 @@ pub(crate) struct Control {
     /// Pending INITs by the CID that they name.
     dials: BTreeMap<Cid, NodeId>,
     answers: Answers,
-    half_open: usize,
+    /// Associations that nobody confirmed yet, the oldest first.
+    half_open: BTreeSet<AssociationKey>,
     servers: Vec<Server>,
     /// Relay channels that we are an end of.
     channels: BTreeMap<Token, (Channel, NodeId)>,
@@ -152,7 +153,7 @@ impl Control {
             owners: BTreeMap::new(),
             dials: BTreeMap::new(),
             answers: Answers::default(),
-            half_open: 0,
+            half_open: BTreeSet::new(),
             servers: Vec::new(),
             channels: BTreeMap::new(),
             lookups: BTreeMap::new(),

@@ -273,8 +273,10 @@ impl Association {
         self.candidates.set(candidates);
     }
 
-    /// The answer to the peer's handshake went to this route too: the first packet under its keys proves less about either.
-    pub fn answered_on(&mut self, route: Route) {
+    /// The answer to the peer's handshake went out once more, to this route: the first packet under its keys proves less about
+    /// either, and has its time again.
+    pub fn answered_on(&mut self, now: Time, route: Route) {
+        self.sessions.on_answered(now);
         if !self.answered.contains(&route) {
             self.answered.push(route);
         }
@@ -283,7 +285,9 @@ impl Association {
     /// The route that carries data, where there is one.
     #[must_use]
     pub fn selected_route(&self) -> Option<Route> {
-        self.paths().find(|path| path.selected).map(|path| path.route)
+        self.paths()
+            .find(|path| path.selected)
+            .map(|path| path.route)
     }
 
     /// What is known about the paths.
