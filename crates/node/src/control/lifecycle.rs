@@ -272,6 +272,7 @@ impl Control {
             reason,
         });
         self.detach(worker, now, id, key);
+        self.close_servers(worker, now);
     }
 
     /// Takes an ended association out of its peer's entry; a server is dialled again.
@@ -311,9 +312,43 @@ impl Control {
         for id in dialled {
             self.overtaken(worker, id);
         }
-        let keys: Vec<_> = self.owners.keys().copied().collect();
+        let peers = self.owners_by_role(false);
+        self.close_all(worker, now, &peers, code, reason);
+        self.goodbye = Some((code, reason.to_owned()));
+        self.close_servers(worker, now);
+    }
+
+    /// Says goodbye to the servers too once everybody else has heard: with the servers the relayed paths go.
+    fn close_servers(&mut self, worker: &mut Worker, now: Time) {
+        if !self.owners_by_role(false).is_empty() {
+            return;
+        }
+        if let Some((code, reason)) = self.goodbye.take() {
+            let servers = self.owners_by_role(true);
+            self.close_all(worker, now, &servers, code, &reason);
+        }
+    }
+
+    /// The associations with servers of ours, or those with everybody else.
+    fn owners_by_role(&self, servers: bool) -> Vec<AssociationKey> {
+        let is_server = |id: &NodeId| self.peers.get(id).is_some_and(|peer| peer.server.is_some());
+        let owners = self.owners.iter();
+        owners
+            .filter(|(_, id)| is_server(id) == servers)
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    fn close_all(
+        &self,
+        worker: &mut Worker,
+        now: Time,
+        keys: &[AssociationKey],
+        code: u64,
+        reason: &str,
+    ) {
         for key in keys {
-            if let Some(association) = worker.touch(key) {
+            if let Some(association) = worker.touch(*key) {
                 association.close(now, code, reason);
             }
         }

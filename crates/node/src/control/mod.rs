@@ -112,6 +112,8 @@ pub(crate) struct Control {
     events: VecDeque<Event>,
     next_id: u64,
     closing: bool,
+    /// What the servers are told when everybody else has heard it.
+    goodbye: Option<(u64, String)>,
 }
 
 impl std::fmt::Debug for Control {
@@ -166,6 +168,7 @@ impl Control {
             events: VecDeque::new(),
             next_id: 0,
             closing: false,
+            goodbye: None,
         }
     }
 
