@@ -217,12 +217,6 @@ impl Sessions {
         self.sealing_session().map(|live| live.generation)
     }
 
-    /// Whether any session was proved by both sides.
-    pub(crate) fn is_proven(&self) -> bool {
-        self.live()
-            .any(|(_, live)| live.confirmed && live.proven.is_some())
-    }
-
     /// A packet that was sealed under `tag` was acknowledged.
     pub(crate) fn on_acked(&mut self, now: Time, tag: KeyTag) {
         if let Some(live) = self.sealing_session_mut()
@@ -596,7 +590,7 @@ mod tests {
             ends.initiator
                 .install(at(0), responder, 1, slot(1), slot(1));
             assert_eq!(ends.send(at(1)), Ok(true));
-            assert_eq!(ends.reply(at(1)).is_ok(), true);
+            assert!(ends.reply(at(1)).is_ok());
             ends.reply(at(2)).expect("each has confirmed the other");
             ends.send(at(2)).expect("each has confirmed the other");
             let hash = |sessions: &Sessions| {
@@ -606,10 +600,10 @@ mod tests {
                     .session
                     .hash()
             };
-            if hash(&ends.initiator) != [3; 32] || hash(&ends.responder) != [3; 32] {
-                // Nothing went out on the smaller one, because its initiator had confirmed the other already.
-                panic!("{:?} {:?}", hash(&ends.initiator), hash(&ends.responder));
-            }
+            assert_eq!(
+                (hash(&ends.initiator), hash(&ends.responder)),
+                ([3; 32], [3; 32])
+            );
         }
     }
 
@@ -708,7 +702,9 @@ mod tests {
     fn a_key_phase_ends_only_when_it_was_acknowledged_three_ptos_ago() {
         let mut ends = Ends::new();
         ends.shake(at(0), 1, 1, 0);
-        (0..4).for_each(|_| drop(ends.send(at(1)).expect("in phase 0")));
+        for _ in 0..4 {
+            ends.send(at(1)).expect("in phase 0");
+        }
         let tag = ends.initiator.sealing(at(1)).expect("confirmed").tag();
         assert_eq!(
             ends.initiator.next_timeout(LINGER),
