@@ -122,7 +122,15 @@ impl std::fmt::Debug for Control {
             .debug_struct("Control")
             .field("id", &self.id)
             .field("peers", &self.peers.len())
+            .field("owners", &self.owners.len())
+            .field("dials", &self.dials.len())
+            .field("half_open", &self.half_open.len())
             .field("servers", &self.servers.len())
+            .field("channels", &self.channels.len())
+            .field("lookups", &self.lookups.len())
+            .field("internal", &self.internal.len())
+            .field("alarms", &self.alarms.len())
+            .field("relay", &self.relay)
             .finish_non_exhaustive()
     }
 }

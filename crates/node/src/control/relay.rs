@@ -31,12 +31,22 @@ struct Client {
 }
 
 /// The server role of a node.
-#[derive(Debug)]
 pub(crate) struct RelayServer {
     half: ServerHalf,
     clients: BTreeMap<ClientId, Client>,
     forwards: VecDeque<Forward>,
     forwards_len: usize,
+}
+
+impl std::fmt::Debug for RelayServer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RelayServer")
+            .field("clients", &self.clients.len())
+            .field("channels", &self.half.relay().len())
+            .field("forwards", &self.forwards.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl RelayServer {
