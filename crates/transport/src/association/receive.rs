@@ -115,6 +115,7 @@ impl Association {
             .accept(number);
         let (payload, confirmed) = (&*opened.payload, opened.confirmed);
         self.activity.on_heard(now);
+        self.stuck = false;
         if confirmed {
             self.on_session_confirmed(now, route, local, was_asleep);
         }
@@ -378,11 +379,8 @@ impl Association {
 impl Contents {
     fn count(&mut self, frame: &Frame<'_>) {
         self.ack_eliciting |= frame.elicits_ack();
-        self.urgent |= match frame {
-            Frame::Ping => true,
-            Frame::Stream(frame) => frame.fin,
-            _ => false,
-        };
+        let is_end = matches!(frame, Frame::Stream(frame) if frame.fin);
+        self.urgent |= is_end || matches!(frame, Frame::Ping);
         // RFC 9000, 9.1
         self.probing &= matches!(
             frame,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway_handshake::{Dial, InitPayload, LocalIdentity, RespPayload, Session, read_init};
+use keyway_handshake::{Dial, InitPayload, LocalIdentity, RespPayload, Session, digest, read_init};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_wire::{Cid, Packet, Slot, StreamId, StreamKind, Time};
 use rand_chacha::ChaCha20Rng;
@@ -402,7 +402,7 @@ impl End {
         let Ok(incoming) = read_init(&self.identity, packet) else {
             return Vec::new();
         };
-        let digest = incoming.digest();
+        let digest = digest(packet).unwrap();
         if let Some((_, response)) = self.answered.as_ref().filter(|(known, _)| *known == digest) {
             return vec![(route, response.clone())];
         }
