@@ -137,6 +137,11 @@ impl Worker {
             };
             if let Some(transmit) = entry.association.poll_transmit(now, batch) {
                 self.senders.push_back(key);
+                // Sending may be news as well: with the answer to a CLOSE the association is over.
+                if !entry.in_speakers {
+                    entry.in_speakers = true;
+                    self.speakers.push_back(key);
+                }
                 return Some((key, transmit));
             }
             entry.in_senders = false;

@@ -148,8 +148,8 @@ impl Association {
         }
     }
 
-    /// Numbers and seals a packet on its path, and remembers what it carried. Its length; `None` if it could not be
-    /// sealed, and then what it carried waits again.
+    /// Numbers and seals a packet on its path, and remembers what it carried. Its length; `None` if the key is used up, and
+    /// then what it carried waits again. The caller has made sure that the path has an id and that there is a session.
     pub(super) fn seal_on_path(
         &mut self,
         now: Time,
@@ -162,18 +162,12 @@ impl Association {
             ack_eliciting,
             mtu_probe,
         } = draft;
-        let sealed = self
-            .paths
-            .get_mut(id)
-            .zip(self.sessions.sealing(now))
-            .and_then(|(path, session)| {
-                let cid = path.cid?;
-                let number = path.recovery.next_number(&mut self.random);
-                let tag = session.tag().0;
-                let len = packet.seal(session, cid, number).ok()?;
-                Some((path, len, number, tag))
-            });
-        let Some((path, len, number, tag)) = sealed else {
+        let path = self.paths.get_mut(id)?;
+        let cid = path.cid?;
+        let session = self.sessions.sealing(now)?;
+        let number = path.recovery.next_number(&mut self.random);
+        let tag = session.tag().0;
+        let Ok(len) = packet.seal(session, cid, number) else {
             self.sessions.exhaust();
             sent.iter().for_each(|frame| self.on_frame_lost(frame));
             return None;

@@ -30,7 +30,10 @@ mod receive_space;
 mod remote_cids;
 mod replay;
 mod routes;
+mod scrutiny;
 mod sessions;
+#[cfg(test)]
+mod testing;
 mod timers;
 mod transmit;
 mod validation;
@@ -54,6 +57,7 @@ use self::paths::Paths;
 use self::pings::Pings;
 pub use self::receive::ReceiveError;
 use self::remote_cids::RemoteCids;
+use self::scrutiny::Scrutiny;
 use self::sessions::{SessionTimes, Sessions};
 use self::validation::Validations;
 use crate::recovery::AckOutcome;
@@ -93,6 +97,7 @@ pub struct Association {
     observations: u64,
     pings: Pings,
     activity: Activity,
+    scrutiny: Scrutiny,
     phase: Phase,
     /// Whether the peer has proved that it holds the keys.
     confirmed: bool,
@@ -154,6 +159,7 @@ impl Association {
             observations: 0,
             pings: Pings::default(),
             activity: Activity::new(now, &config),
+            scrutiny: Scrutiny::new(now),
             phase: Phase::Open,
             confirmed: false,
             events: Events::default(),
@@ -367,11 +373,6 @@ impl Association {
     #[must_use]
     pub fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn key_phases(&self) -> u64 {
-        self.sessions.key_phases()
     }
 
     /// Whether frames are still exchanged.

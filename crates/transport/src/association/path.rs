@@ -119,9 +119,14 @@ impl Path {
         usize::try_from(self.recovery.mtu()).unwrap_or(usize::MAX)
     }
 
+    /// The same while the peer answers.
+    pub(crate) fn full_mtu(&self) -> usize {
+        usize::try_from(self.recovery.path_mtu()).unwrap_or(usize::MAX)
+    }
+
     /// Octets of frames that a packet of full size holds.
     pub(crate) fn frame_room(&self) -> usize {
-        self.mtu()
+        self.full_mtu()
             .saturating_sub(PACKET_OVERHEAD + self.route.overhead())
     }
 
@@ -190,7 +195,7 @@ impl Path {
             validated: self.health == Health::Live,
             selected,
             rtt: rtt.first_sample_at().map(|_| rtt.smoothed()),
-            mtu: self.mtu(),
+            mtu: self.full_mtu(),
             congestion_window: self.recovery.window(),
             in_flight: self.recovery.in_flight(),
             sent: self.sent,

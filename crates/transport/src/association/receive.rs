@@ -108,6 +108,7 @@ impl Association {
             .map_err(refused)?;
 
         // The packet is authentic: from here on it may change something.
+        let is_first = issued.space.is_none();
         issued
             .space
             .get_or_insert_with(|| Box::new(ReceiveSpace::new(route)))
@@ -116,6 +117,9 @@ impl Association {
         self.activity.on_heard(now);
         if confirmed {
             self.on_session_confirmed(now, route, local, was_asleep);
+        }
+        if is_first && self.confirmed {
+            self.ask_for_cids();
         }
         if let Some(path) = self.paths.by_route_mut(&route) {
             path.on_arrival(local, size);
@@ -169,13 +173,18 @@ impl Association {
                 reason: error.to_string().into(),
             })?;
             contents.count(&frame);
+            if self.scrutiny.is_exhausted_by(arrival.now, &frame) {
+                return Err(Violation::new(
+                    codes::NO_PROGRESS,
+                    "frame after frame that changes nothing",
+                ));
+            }
             contents.dropped |= self.take_frame(arrival, &frame)? == Accepted::Dropped;
             if !self.is_open() {
                 return Ok(());
             }
         }
         self.take_note(arrival, contents);
-        self.ask_for_cids();
         Ok(())
     }
 
@@ -243,7 +252,10 @@ impl Association {
                 self.cids.on_new_cid(*frame)?;
                 self.renew_cids(now);
             }
-            Frame::RetireCid(frame) => self.issued.on_retire(now, *frame)?,
+            Frame::RetireCid(frame) => {
+                self.issued.on_retire(now, *frame)?;
+                self.ask_for_cids();
+            }
             Frame::PathChallenge(frame) => {
                 let &Arrival {
                     route, local, size, ..
@@ -325,7 +337,6 @@ impl Association {
             };
         };
         let route = path.route;
-        let before = self.outcome.acked.len();
         let same_path = route == arrival.route;
         path.recovery
             .on_ack(arrival.now, ack, same_path, &mut self.outcome)
@@ -334,10 +345,11 @@ impl Association {
             .outcome
             .acked
             .iter()
-            .skip(before)
-            .any(|packet| packet.ack_eliciting);
+            .filter(|packet| packet.ack_eliciting)
+            .count();
         self.settle(arrival.now, route);
-        if progress {
+        if progress > 0 {
+            self.scrutiny.on_acked(progress);
             self.note_waiting(arrival.now, true);
         }
         Ok(())

@@ -194,6 +194,11 @@ impl RemoteCids {
             .for_each(|retired| retired.sent = false);
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.spares.len() + self.used.len() + self.retired.len() + self.seen.range_count()
+    }
+
     /// A frame that came twice says the same thing twice.
     fn repeated(&self, frame: NewCidFrame) -> Result<(), Violation> {
         match self

@@ -271,6 +271,25 @@ impl Sessions {
         self.sealing_session().map_or(0, |live| live.phases)
     }
 
+    /// Which session is where, and how far it has come.
+    #[cfg(test)]
+    pub(crate) fn fingerprint(&self) -> String {
+        let live = self.live().map(|(slot, live)| {
+            let LiveSession {
+                generation,
+                confirmed,
+                proven,
+                last_opened,
+                ratcheted_by_peer,
+                ..
+            } = live;
+            format!(
+                "{slot:?} {generation} {confirmed} {proven:?} {last_opened:?} {ratcheted_by_peer:?}"
+            )
+        });
+        format!("{:?} {:?}", self.sealing, live.collect::<Vec<_>>())
+    }
+
     /// Drops every session: nothing is sealed or opened any more.
     pub(crate) fn end(&mut self) {
         Slot::ALL.into_iter().for_each(|slot| self.remove(slot));

@@ -12,17 +12,24 @@ use crate::{AssociationEvent, EndReason};
 impl Association {
     /// Does what is due. Nothing happens if nothing is.
     pub fn handle_timeout(&mut self, now: Time) {
-        match &self.phase {
-            Phase::Open => {}
-            Phase::Closing(closing) if closing.until <= now => return self.finish_closing(),
-            Phase::Closing(_) | Phase::Answering(_) | Phase::Ended => return,
-        }
-        self.activity.note(now);
         let linger = self.paths.linger();
         self.sessions.handle_timeout(now, linger);
+        match &self.phase {
+            Phase::Open => self.on_time(now),
+            Phase::Closing(closing) if closing.until <= now || !self.sessions.can_seal() => {
+                self.finish_closing()
+            }
+            Phase::Answering(_) if !self.sessions.can_seal() => self.finish_answering(),
+            Phase::Closing(_) | Phase::Answering(_) | Phase::Ended => {}
+        }
+    }
+
+    fn on_time(&mut self, now: Time) {
+        self.activity.note(now);
         if self.activity.ends_at() <= now || self.is_abortive() {
             return self.end(EndReason::TimedOut);
         }
+        let linger = self.paths.linger();
         while let Some(cid) = self.issued.expire(now, linger) {
             self.events.push(AssociationEvent::CidRetired(cid));
         }
@@ -46,8 +53,12 @@ impl Association {
         self.tasks(&mut |when, _| earliest.at(when));
         match &self.phase {
             Phase::Open => self.timers(&mut earliest),
-            Phase::Closing(closing) => earliest.at(closing.until),
-            Phase::Answering(_) | Phase::Ended => {}
+            Phase::Closing(closing) => {
+                earliest.at(closing.until);
+                earliest.maybe(self.sessions.next_timeout(self.paths.linger()));
+            }
+            Phase::Answering(_) => earliest.maybe(self.sessions.next_timeout(self.paths.linger())),
+            Phase::Ended => {}
         }
         earliest.0
     }

@@ -189,38 +189,54 @@ impl Association {
         let path = self.paths.get_mut(id)?;
         let (route, local) = (path.route, path.local);
         let mut left = path.recovery.send_allowance(now).min(path.allowance.left());
-        let mut segment = path.mtu().min(left);
-        let mut segment_size = 0;
-        for index in 0..Batch::SEGMENTS_MAX {
-            if left < segment || segment < ROOM_MIN {
+        let sizes = [path.mtu(), path.full_mtu()];
+        let mut segment = 0;
+        // Packets are smaller while the peer does not answer; a datagram that was taken before may need the full size.
+        for size in sizes {
+            segment = self.send_segment(now, id, batch, route, size.min(left), true)?;
+            if segment > 0 {
                 break;
             }
-            let Some(mut draft) = batch.room(segment).and_then(|room| Draft::new(room, route))
-            else {
-                break;
-            };
-            if index == 0 {
-                self.write_acks(now, id, &mut draft);
-            }
-            self.write_frames(now, id, &mut draft);
-            if draft.is_empty() {
-                break;
-            }
-            let Some(len) = self.seal_on_path(now, id, draft) else {
-                break;
-            };
-            batch.push(len);
-            left -= len;
-            if index == 0 {
-                segment_size = len;
-            }
-            // A first packet that is nearly full may be a datagram, with more of its length behind it.
-            if len < segment && (index > 0 || 2 * len < segment) {
-                break;
-            }
-            segment = len;
         }
-        finished(batch, route, local, segment_size)
+        let first = segment;
+        // A first packet that is nearly full may be a datagram, with more of its length behind it.
+        let worthwhile = 2 * first >= sizes[0].min(left);
+        left = left.saturating_sub(first);
+        let mut segments = 1;
+        while worthwhile && segment == first && left >= first && segments < Batch::SEGMENTS_MAX {
+            segment = self.send_segment(now, id, batch, route, first, false)?;
+            left = left.saturating_sub(segment);
+            segments += 1;
+        }
+        finished(batch, route, local, first)
+    }
+
+    /// Adds one packet of at most `size` octets to the batch. Its length: 0 if there was nothing to send, or no room.
+    fn send_segment(
+        &mut self,
+        now: Time,
+        id: PathId,
+        batch: &mut Batch,
+        route: Route,
+        size: usize,
+        with_acks: bool,
+    ) -> Option<usize> {
+        if size < ROOM_MIN {
+            return Some(0);
+        }
+        let Some(mut draft) = batch.room(size).and_then(|room| Draft::new(room, route)) else {
+            return Some(0);
+        };
+        if with_acks {
+            self.write_acks(now, id, &mut draft);
+        }
+        self.write_frames(now, id, &mut draft);
+        if draft.is_empty() {
+            return Some(0);
+        }
+        let len = self.seal_on_path(now, id, draft).unwrap_or(0);
+        batch.push(len);
+        Some(len)
     }
 
     /// A packet on its own, of at most full size.

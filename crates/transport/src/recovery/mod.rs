@@ -222,6 +222,11 @@ impl<F> Recovery<F> {
         }
     }
 
+    /// Octets of UDP payload that packets have while the peer answers.
+    pub(crate) fn path_mtu(&self) -> u32 {
+        self.mtu.current()
+    }
+
     /// The size of a packet to send now to find out whether it passes: PING and padding, with `mtu_probe` set. Ask before
     /// each batch, on validated paths only. It may exceed the window by less than its own size, since a busy path never
     /// has room for a large one.

@@ -1,10 +1,10 @@
 //! What lies between the two ends: links with faults, and the packets under way on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use keyway_wire::{RELAY_HEADER_LEN, Time, Token};
+use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, Time, Token};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -163,6 +163,8 @@ pub(super) struct Network {
     random: ChaCha20Rng,
     /// Packets and octets of UDP payload sent by each side, whether they arrive or not.
     pub(super) sent: [Traffic; 2],
+    /// Packet numbers that each side has used under each id: none may come twice, or a nonce would.
+    used: BTreeSet<(Side, Cid, u64)>,
     /// Copies of everything that arrives, while somebody records.
     pub(super) recording: Option<Vec<Delivery>>,
 }
@@ -186,6 +188,7 @@ impl Network {
             sequence: 0,
             random,
             sent: Default::default(),
+            used: BTreeSet::new(),
             recording: None,
         }
     }
@@ -274,6 +277,12 @@ impl Network {
                 &packet[RELAY_HEADER_LEN..]
             }
         };
+        if let Ok(header) = DataHeader::parse(inner) {
+            assert!(
+                self.used.insert((from, header.cid, header.number)),
+                "{from:?} used {header:?} twice"
+            );
+        }
         let faults = self.links[index].faults;
         if self.links[index].is_cut(from) || packet.len() > faults.mtu || self.chance(faults.loss) {
             return;

@@ -2,11 +2,13 @@
 
 mod end;
 mod ending;
+mod hostile;
 mod idle;
 mod link;
 mod pair;
 mod paths;
 mod rekey;
+mod streams;
 mod transfer;
 
 use std::net::SocketAddr;

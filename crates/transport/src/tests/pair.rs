@@ -91,6 +91,8 @@ impl Pair {
             if done(self) {
                 return true;
             }
+            // Looking may have asked for something.
+            self.settle();
             let Some(next) = self.next_event().filter(|next| *next <= deadline) else {
                 self.now = deadline;
                 self.settle();
