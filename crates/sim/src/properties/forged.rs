@@ -18,6 +18,10 @@ const LENGTH: u64 = 20_000;
 const EXCHANGES: usize = 20;
 const FORGERIES: u32 = 60;
 
+/// Exact copies are sent once the first exchanges are done: then no handshake is pending any more, of which an INIT may come
+/// more than once.
+const COPIES_AFTER: usize = 4;
+
 /// The time between two forgeries.
 const STEP: Duration = Duration::from_micros(8_191);
 
@@ -51,7 +55,7 @@ impl Played {
     }
 }
 
-/// Some exchanges, by relay at first and directly then; gives how many forgeries reached a host.
+/// Some exchanges, by relay at first and directly then, perhaps under fire; gives how many forgeries reached a host.
 fn play(run: Run, attacked: bool) -> Result<(Played, u64), Failure> {
     let mut meeting = Meeting::new(run, Layout::PublicWithServer, Config::default);
     let (a, b) = (meeting.a, meeting.b);
@@ -75,14 +79,14 @@ fn play(run: Run, attacked: bool) -> Result<(Played, u64), Failure> {
         if number > 1 {
             meeting.open(a, ours)?;
         }
-        let stage = if number > 4 {
-            Stage::Established
-        } else {
-            Stage::Handshake
-        };
         for _ in 0..FORGERIES {
             meeting.run_for(STEP)?;
             if attacked {
+                let stage = if number > COPIES_AFTER {
+                    Stage::Established
+                } else {
+                    Stage::Handshake
+                };
                 attack.strike(&mut meeting, stage)?;
             }
         }
@@ -136,4 +140,36 @@ fn show(packet: &Packet) -> String {
         "a forgery from {source} to {destination} of {} octets, {front:02x?}",
         payload.len()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_would_be_noticed_and_would_make_a_difference() {
+        // While a handshake is pending, an INIT may come twice and is answered twice. Sent by somebody else, it shows that an
+        // answer does not escape.
+        let run = Run {
+            seed: 1,
+            trace: false,
+        };
+        let answered = |copied: bool| {
+            let mut meeting = Meeting::new(run, Layout::Public, Config::default);
+            let (ours, theirs) = exchange(&mut meeting.world, LENGTH);
+            meeting.world.record();
+            meeting.serve(meeting.b, theirs);
+            meeting.dial(meeting.a, ours);
+            let arrived = meeting.run_until(STEP * 10, "INIT arrives", |world| {
+                !world.recorded().is_empty()
+            });
+            assert_eq!(arrived, Ok(()));
+            let copy = meeting.world.recorded()[0].clone();
+            let answers = copied.then(|| meeting.world.inject(copy));
+            (answers, meeting.world.sent_hash(meeting.b))
+        };
+        let (undisturbed, attacked) = (answered(false), answered(true));
+        assert_eq!(attacked.0, Some(Some(1)));
+        assert_ne!(undisturbed.1, attacked.1);
+    }
 }
