@@ -36,14 +36,12 @@ impl Opened {
     pub(crate) async fn open(forwarding: Forwarding) -> Result<Self, Failure> {
         let Forwarding { listen, service } = forwarding;
         let failed = |error: std::io::Error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    "; another program has it: choose another, or port 0 for a free one"
-                }
-                std::io::ErrorKind::PermissionDenied => {
-                    "; choose one that this user may open, such as a port from 1024 on"
-                }
-                _ => "",
+            let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
+                "; another program has it: choose another, or port 0 for a free one"
+            } else if error.kind() == std::io::ErrorKind::PermissionDenied {
+                "; choose one that this user may open, such as a port from 1024 on"
+            } else {
+                ""
             };
             Failure::new(format!("cannot listen on {listen}: {error}{hint}"))
         };
@@ -170,6 +168,10 @@ async fn connect(node: Node, local: impl streams::Local, service: Service, mut h
     match outcome {
         Ok(stream) => streams::join(local, stream, hold).await,
         Err(ConnectError::Lost(Lost::NodeClosed)) => {}
-        Err(error) => warn!(service, "cannot reach the service: {}", Failure::from(error)),
+        Err(error) => warn!(
+            service,
+            "cannot reach the service: {}",
+            Failure::from(error)
+        ),
     }
 }

@@ -23,7 +23,12 @@ pub(crate) trait Local: Send + 'static {
     fn release(&self);
 
     /// The two directions.
-    fn split(&mut self) -> (impl AsyncRead + Unpin + Send, impl AsyncWrite + Unpin + Send);
+    fn split(
+        &mut self,
+    ) -> (
+        impl AsyncRead + Unpin + Send,
+        impl AsyncWrite + Unpin + Send,
+    );
 }
 
 impl Local for TcpStream {
@@ -44,7 +49,12 @@ impl Local for TcpStream {
         }
     }
 
-    fn split(&mut self) -> (impl AsyncRead + Unpin + Send, impl AsyncWrite + Unpin + Send) {
+    fn split(
+        &mut self,
+    ) -> (
+        impl AsyncRead + Unpin + Send,
+        impl AsyncWrite + Unpin + Send,
+    ) {
         self.split()
     }
 }
@@ -55,7 +65,12 @@ impl Local for UnixStream {
 
     fn release(&self) {}
 
-    fn split(&mut self) -> (impl AsyncRead + Unpin + Send, impl AsyncWrite + Unpin + Send) {
+    fn split(
+        &mut self,
+    ) -> (
+        impl AsyncRead + Unpin + Send,
+        impl AsyncWrite + Unpin + Send,
+    ) {
         self.split()
     }
 }
