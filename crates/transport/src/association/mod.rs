@@ -277,12 +277,10 @@ impl Association {
     }
 
     /// The answer to the peer's handshake went out once more, to this route: the first packet under its keys proves less about
-    /// either, and has its time again.
+    /// either, and has its time again. Of no effect on one that is confirmed.
     pub fn answered_on(&mut self, now: Time, route: Route) {
         self.sessions.on_answered(now);
-        if !self.answered.contains(&route) {
-            self.answered.push(route);
-        }
+        self.on_answer_repeated(route);
     }
 
     /// The route that carries data, where there is one.

@@ -117,7 +117,7 @@ impl Association {
         self.activity.on_heard(now);
         self.stuck = false;
         if confirmed {
-            self.on_session_confirmed(now, route, local, was_asleep);
+            self.on_session_confirmed(now, route, was_asleep);
         }
         if is_first && self.confirmed {
             self.ask_for_cids();

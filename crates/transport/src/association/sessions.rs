@@ -194,6 +194,11 @@ impl Sessions {
             .filter(|live| now < live.installed + lifetime)
     }
 
+    /// Whether there is an answer to a handshake that is not confirmed.
+    pub(crate) fn has_half_open(&self) -> bool {
+        self.half_open().is_some()
+    }
+
     /// Whether something can be sealed.
     pub(crate) fn can_seal(&self) -> bool {
         self.sealing.is_some()

@@ -230,6 +230,11 @@ impl End {
         self.write(id);
     }
 
+    /// Writes no more to a stream.
+    pub(super) fn give_up(&mut self, id: StreamId) {
+        self.sources.remove(&id);
+    }
+
     fn write(&mut self, id: StreamId) {
         let Some(source) = self.sources.get_mut(&id) else {
             return;
@@ -404,7 +409,9 @@ impl End {
         };
         let digest = digest(packet).unwrap();
         if let Some((_, response)) = self.answered.as_ref().filter(|(known, _)| *known == digest) {
-            return vec![(route, response.clone())];
+            let response = response.clone();
+            self.association.answered_on(now, route);
+            return vec![(route, response)];
         }
         let slot = self.association.free_slot().unwrap();
         let (generation, remote_slot) = (incoming.payload().generation, incoming.payload().slot);

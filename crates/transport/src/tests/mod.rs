@@ -4,6 +4,7 @@
     reason = "each test cares about one event of many"
 )]
 
+mod chaos;
 mod end;
 mod ending;
 mod hostile;
