@@ -405,9 +405,8 @@ impl Association {
     }
 
     fn confirm(&mut self) {
-        if !std::mem::replace(&mut self.confirmed, true) {
-            self.events.push(AssociationEvent::Confirmed);
-        }
+        self.confirmed = true;
+        self.events.push(AssociationEvent::Confirmed);
         self.ask_for_cids();
     }
 
