@@ -7,8 +7,12 @@ use super::packet::PacketWriter;
 use super::path::PathId;
 use super::receive_space::ReceiveSpace;
 use crate::Route;
+use crate::mtu::BASE;
 use crate::recovery::SentPacket;
 use crate::sent_frame::{SentFrame, SentFrames};
+
+/// Octets of a packet of full size, with everything: what every path has to carry (RFC 9000, 14).
+pub(super) const FULL_SIZE: usize = BASE as usize;
 
 /// Octets that a packet beside challenges should at least have room for: an address that nobody has shown to be the
 /// peer's gets nothing while less is allowed there.
@@ -157,7 +161,7 @@ impl Association {
         draft: Draft<'_>,
     ) -> Option<usize> {
         let Draft {
-            packet,
+            mut packet,
             sent,
             ack_eliciting,
             mtu_probe,
@@ -165,6 +169,10 @@ impl Association {
         let path = self.paths.get_mut(id)?;
         let cid = path.cid?;
         let session = self.sessions.sealing(now)?;
+        if std::mem::take(&mut path.pad) {
+            // A frame without a length fills its packet to the end, so nothing is put behind one.
+            packet.pad_to(FULL_SIZE);
+        }
         let number = path.recovery.next_number(&mut self.random);
         let tag = session.tag().0;
         let Ok(len) = packet.seal(session, cid, number) else {

@@ -227,8 +227,10 @@ impl Association {
     /// Takes a session over. `local_slot` is what the peer writes into its packets, `remote_slot` what we write into ours,
     /// and `generation` counts the sessions of this association: of those that both sides hold, the highest seals.
     ///
-    /// The initiator gives the routes that RESP came from, the responder those that INIT came from (to which RESP went). An
-    /// initiator's session is confirmed at once; a responder's seals nothing until the first packet has come.
+    /// The initiator gives the routes that it sent INIT to and RESP came from: packets go through both ways there. A RESP from
+    /// elsewhere may be a copy with a forged source; its route is for [`add_route`](Self::add_route). The responder gives
+    /// the routes that INIT came from, to which RESP went, and adds further ones with [`answered_on`](Self::answered_on).
+    /// An initiator's session is confirmed at once; a responder's seals nothing until the first packet has come.
     pub fn install(
         &mut self,
         now: Time,

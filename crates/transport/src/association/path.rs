@@ -48,6 +48,8 @@ pub(crate) struct Path {
     pub(crate) observation: Observation,
     /// A PING should go out, to keep the path open or to see whether it still is.
     pub(crate) ping: bool,
+    /// The next packet should be of full size: it lets a peer that does not know yet whether we are here answer at length.
+    pub(crate) pad: bool,
     pub(crate) last_sent: Time,
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -92,6 +94,7 @@ impl Path {
             allowance,
             observation: Observation::default(),
             ping: false,
+            pad: false,
             last_sent: now,
             sent: 0,
             received: 0,

@@ -269,8 +269,8 @@ impl Association {
                 });
             }
             Frame::PathResponse(frame) => {
-                if let Some(answered) = self.validations.on_response(now, frame.data) {
-                    self.on_answered(now, answered);
+                if let Some(proof) = self.validations.on_response(now, frame.data) {
+                    self.on_proof(now, proof);
                 }
             }
             Frame::ObservedAddress(frame) => {

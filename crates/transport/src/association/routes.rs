@@ -9,7 +9,7 @@ use keyway_wire::{CidSequence, Slot, Time};
 use super::Association;
 use super::allowance::Allowance;
 use super::path::{Health, Path, PathId};
-use super::validation::{Answered, ChallengeData, Purpose};
+use super::validation::{Answered, ChallengeData, Proof, Purpose};
 use crate::{AssociationEvent, Route};
 
 /// Challenges that are answered for one batch of packets; a flood of them costs no more than that (CVE-2023-49295).
@@ -87,7 +87,6 @@ impl Association {
         let routes = routes.get(..ANSWERED_MAX).unwrap_or(routes);
         match role {
             Role::Initiator => {
-                self.answered.clear();
                 if was_asleep {
                     self.doubt_paths(now, routes);
                 }
@@ -95,9 +94,11 @@ impl Association {
                     self.on_route_works(now, *route, None, None);
                 }
                 self.confirm();
-                // The responder seals nothing before it has opened something.
+                // The responder seals nothing before it has opened something, and sends at most three times as much to
+                // an address that it is not sure of.
                 if let Some(path) = self.paths.selected_mut() {
                     path.ping = true;
+                    path.pad = true;
                 }
             }
             Role::Responder => self.answered = routes.to_vec(),
@@ -212,7 +213,18 @@ impl Association {
     }
 
     /// A challenge was answered.
-    pub(super) fn on_answered(&mut self, now: Time, answered: Answered) {
+    pub(super) fn on_proof(&mut self, now: Time, proof: Proof) {
+        match proof {
+            Proof::Address(route) => {
+                if let Some(path) = self.paths.by_route_mut(&route) {
+                    path.allowance.lift();
+                }
+            }
+            Proof::Route(answered) => self.on_answered(now, answered),
+        }
+    }
+
+    fn on_answered(&mut self, now: Time, answered: Answered) {
         let Answered {
             route,
             local,
@@ -420,6 +432,14 @@ impl Association {
             .map(|path| path.id)
             .collect();
         doubtful.into_iter().for_each(|id| self.kill_path(now, id));
+        // What is in flight elsewhere was sealed under keys that are gone.
+        let stale: Vec<_> = self.paths.iter().map(|path| path.route).collect();
+        for route in stale {
+            if let Some(path) = self.paths.by_route_mut(&route) {
+                path.recovery.abandon(now, &mut self.outcome);
+            }
+            self.settle(now, route);
+        }
         self.validations.restart(now);
     }
 

@@ -33,7 +33,7 @@ impl Scrutiny {
 
     /// Takes note of a frame; whether there were too many that carry nothing.
     pub(crate) fn is_exhausted_by(&mut self, now: Time, frame: &Frame<'_>) -> bool {
-        // A PING costs no more than any packet, and whoever measures sends many. An ACK is judged by what it brings.
+        // A PING costs no more than the packet it comes in, and whoever measures sends many; so does an ACK.
         if matches!(frame, Frame::Ping | Frame::Ack(_)) {
             return false;
         }

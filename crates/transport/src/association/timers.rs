@@ -162,7 +162,7 @@ impl Association {
             return self.activity.is_wanted_at(due).then_some(due);
         }
         let due = self.activity.ask_at(self.activity.noted());
-        (self.has_output() || self.activity.is_wanted_at(due)).then_some(due)
+        (self.is_waited_for() || self.activity.is_wanted_at(due)).then_some(due)
     }
 
     fn ask_for_handshake(&mut self, now: Time) {

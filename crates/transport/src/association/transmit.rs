@@ -7,17 +7,13 @@ use rand_core::Rng;
 use smallvec::SmallVec;
 
 use super::Association;
-use super::assembly::{Draft, ROOM_MIN};
+use super::assembly::{Draft, FULL_SIZE, ROOM_MIN};
 use super::close::Phase;
 use super::ends::ANSWER;
 use super::packet::PacketWriter;
 use super::path::{Path, PathId};
 use super::validation::{Purpose, Validation};
-use crate::mtu::BASE;
 use crate::{Batch, Route, Transmit};
-
-/// Octets of a challenge and of its answer, with everything: what every path has to carry (RFC 9000, 8.2.1).
-const FULL_SIZE: usize = BASE as usize;
 
 /// Octets that a challenge takes when it may not be of full size: headers, the frame, the tag.
 const CHALLENGE_MIN: usize = 64;
@@ -109,14 +105,17 @@ impl Association {
         self.paths.selected().or_else(any).map(|path| path.id)
     }
 
+    /// Whether somebody waits for what goes out: upkeep alone is no reason to wake a pair that sleeps.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.streams.has_control() || self.streams.has_data() || self.pings.is_waiting()
+    }
+
     /// Whether anything waits that goes out on the path in use.
-    pub(super) fn has_output(&self) -> bool {
-        self.streams.has_control()
-            || self.streams.has_data()
+    fn has_output(&self) -> bool {
+        self.is_waited_for()
             || self.issued.has_announcement()
             || self.cids.has_retirement()
             || self.candidates.is_waiting()
-            || self.pings.is_waiting()
     }
 
     /// Tells the streams how long a datagram may be.

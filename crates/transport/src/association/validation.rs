@@ -80,7 +80,16 @@ struct Challenge {
     full_size: bool,
 }
 
-/// A challenge was answered.
+/// What the answer to a challenge proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The peer is there.
+    Address(Route),
+    /// And packets of full size pass.
+    Route(Answered),
+}
+
+/// A challenge of full size was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answered {
     pub(crate) route: Route,
@@ -113,7 +122,14 @@ impl Validations {
         allowance: Allowance,
     ) {
         if let Some(entry) = self.by_route(&route) {
-            entry.purpose = purpose;
+            // Whoever names a route that a path may move to does not know that.
+            let moves = matches!(entry.purpose, Purpose::Rebinding { .. });
+            if !moves || !matches!(purpose, Purpose::Probe | Purpose::Candidate) {
+                entry.purpose = purpose;
+            }
+            if allowance == Allowance::UNLIMITED {
+                entry.allowance.lift();
+            }
             entry.local = local.or(entry.local);
             entry.attempts = 0;
             entry.next = now;
@@ -228,24 +244,21 @@ impl Validations {
 
     /// A PATH_RESPONSE came, from wherever: it proves the route that its challenge went to (RFC 9000, 8.2.3). A challenge
     /// that the limit kept small proves the address, but not that packets of full size pass; one more is due then.
-    pub(crate) fn on_response(&mut self, now: Time, data: ChallengeData) -> Option<Answered> {
-        let matches = |entry: &Validation| {
-            entry
-                .outstanding
-                .iter()
-                .any(|challenge| challenge.data == data)
-        };
-        let index = self.entries.iter().position(matches)?;
-        let entry = self.entries.get_mut(index)?;
-        let challenge = *entry
-            .outstanding
+    pub(crate) fn on_response(&mut self, now: Time, data: ChallengeData) -> Option<Proof> {
+        let answered = |entry: &Validation| entry.challenge(data);
+        let index = self
+            .entries
             .iter()
-            .find(|challenge| challenge.data == data)?;
+            .position(|entry| answered(entry).is_some())?;
+        let entry = self.entries.get_mut(index)?;
+        let (place, challenge) = answered(entry)?;
         if !challenge.full_size {
+            // Once: an answer that is repeated proves nothing more.
+            entry.outstanding.remove(place);
             entry.allowance.lift();
             entry.attempts = 0;
             entry.next = now;
-            return None;
+            return Some(Proof::Address(entry.route));
         }
         let Validation {
             route,
@@ -253,12 +266,13 @@ impl Validations {
             purpose,
             ..
         } = self.entries.swap_remove(index);
-        Some(Answered {
+        let rtt = now.saturating_since(challenge.sent);
+        Some(Proof::Route(Answered {
             route,
             local,
             purpose,
-            rtt: now.saturating_since(challenge.sent),
-        })
+            rtt,
+        }))
     }
 
     /// Drops what matters least: a probe whose schedule is kept elsewhere, or what was tried most.
@@ -285,6 +299,17 @@ impl Validation {
     pub(crate) fn hurry(&mut self, time: Time) {
         self.attempts = self.attempts.min(self.purpose.attempts() - 1);
         self.next = self.next.min(time);
+    }
+
+    /// The challenge of this content, if it is remembered, and its place.
+    fn challenge(&self, data: ChallengeData) -> Option<(usize, Challenge)> {
+        let place = self
+            .outstanding
+            .iter()
+            .position(|challenge| challenge.data == data)?;
+        self.outstanding
+            .get(place)
+            .map(|challenge| (place, *challenge))
     }
 
     fn is_spent(&self) -> bool {
@@ -389,9 +414,9 @@ mod tests {
             None,
             "never sent"
         );
-        let answered = validations
-            .on_response(at(9400), [3; 8])
-            .expect("sent at 2,100 ms");
+        let Some(Proof::Route(answered)) = validations.on_response(at(9400), [3; 8]) else {
+            panic!("sent at 2,100 ms");
+        };
         assert_eq!(
             (answered.route, answered.rtt),
             (route(1), Duration::from_millis(7300))
@@ -412,7 +437,13 @@ mod tests {
         };
         validations.start(at(0), route(1), None, purpose, Allowance::NOTHING);
         validations.challenge(0, at(0), [1; 8], false, None);
-        assert_eq!(validations.on_response(at(40), [1; 8]), None);
+        let proof = validations.on_response(at(40), [1; 8]);
+        assert_eq!(proof, Some(Proof::Address(route(1))));
+        assert_eq!(
+            validations.on_response(at(40), [1; 8]),
+            None,
+            "it proves that once"
+        );
         assert_eq!(
             validations.get(0).map(|entry| entry.allowance),
             Some(Allowance::UNLIMITED)
@@ -423,9 +454,9 @@ mod tests {
             .map(|(index, when, _)| (index, when));
         assert_eq!(due, Some((0, at(40))));
         validations.challenge(0, at(40), [2; 8], true, None);
-        let answered = validations
-            .on_response(at(80), [2; 8])
-            .expect("both were answered");
+        let Some(Proof::Route(answered)) = validations.on_response(at(80), [2; 8]) else {
+            panic!("both were answered");
+        };
         assert_eq!(
             (answered.purpose, answered.rtt),
             (purpose, Duration::from_millis(40))

@@ -432,9 +432,15 @@ impl End {
             return;
         };
         let (generation, slot) = (pending.generation, pending.slot);
+        // Nobody was asked there: it may be a copy, and has to prove itself.
+        let asked = pending.routes.contains(&route);
         self.pending = None;
+        let works: &[Route] = if asked { &[route] } else { &[] };
         self.association
-            .install(now, session, generation, slot, payload.slot, &[route]);
+            .install(now, session, generation, slot, payload.slot, works);
+        if !asked {
+            self.association.add_route(now, route);
+        }
     }
 
     /// How often an event was said.

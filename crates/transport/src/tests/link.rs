@@ -163,6 +163,7 @@ pub(super) struct Network {
     random: ChaCha20Rng,
     /// Packets and octets of UDP payload sent by each side, whether they arrive or not.
     pub(super) sent: [Traffic; 2],
+    by_route: BTreeMap<(Side, Route), u64>,
     /// Packet numbers that each side has used under each id: none may come twice, or a nonce would.
     used: BTreeSet<(Side, Cid, u64)>,
     /// Copies of everything that arrives, while somebody records.
@@ -188,6 +189,7 @@ impl Network {
             sequence: 0,
             random,
             sent: Default::default(),
+            by_route: BTreeMap::new(),
             used: BTreeSet::new(),
             recording: None,
         }
@@ -195,6 +197,14 @@ impl Network {
 
     pub(super) fn traffic(&self, side: Side) -> Traffic {
         self.sent[side as usize]
+    }
+
+    /// Octets that a side sent to a route.
+    pub(super) fn traffic_to(&self, side: Side, route: Route) -> u64 {
+        self.by_route
+            .get(&(side, route))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// When the next packet arrives.
@@ -263,6 +273,7 @@ impl Network {
         traffic.packets += 1;
         traffic.octets += packet.len() as u64;
         traffic.largest = traffic.largest.max(packet.len());
+        *self.by_route.entry((from, route)).or_default() += packet.len() as u64;
         let Some(index) = self.links.iter().position(|link| link.route(from) == route) else {
             traffic.astray += packet.len() as u64;
             return;

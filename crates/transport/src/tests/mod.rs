@@ -20,8 +20,9 @@ use std::net::SocketAddr;
 
 use self::link::{Faults, Link};
 
-/// The seeds of a test: `count` of them, or as many as `KEYWAY_SEEDS` says, from `KEYWAY_SEED` on.
-fn seeds(count: u64) -> std::ops::Range<u64> {
+/// The seeds of a test: `count` of them, or as many as `KEYWAY_SEEDS` says, from `KEYWAY_SEED` on. A test that fails says
+/// which it was.
+fn seeds(count: u64) -> Seeds {
     let number = |name: &str| {
         std::env::var(name)
             .ok()
@@ -29,7 +30,42 @@ fn seeds(count: u64) -> std::ops::Range<u64> {
     };
     let first = number("KEYWAY_SEED").unwrap_or(0);
     let count = number("KEYWAY_SEEDS").unwrap_or(count);
-    first..first.saturating_add(count)
+    Seeds {
+        next: first,
+        end: first.saturating_add(count),
+    }
+}
+
+struct Seeds {
+    next: u64,
+    end: u64,
+}
+
+impl Seeds {
+    fn total(&self) -> u64 {
+        self.end - self.next
+    }
+}
+
+impl Iterator for Seeds {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        let seed = self.next;
+        self.next += 1;
+        (seed < self.end).then_some(seed)
+    }
+}
+
+impl Drop for Seeds {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seed = self.next - 1;
+            eprintln!(
+                "to replay: KEYWAY_SEED={seed} KEYWAY_SEEDS=1 cargo test -p keyway-transport"
+            );
+        }
+    }
 }
 
 fn address(host: u8, port: u16) -> SocketAddr {

@@ -7,7 +7,7 @@ use keyway_wire::{Slot, StreamId, Time};
 
 use super::end::{End, identity, shake};
 use super::link::{Link, Network, Side};
-use crate::{AssociationConfig, AssociationEvent, Batch};
+use crate::{AssociationConfig, AssociationEvent, Batch, Route};
 
 /// Calls of `poll_transmit` at one point in time before it counts as endless: a window of 64 MiB in the smallest batches.
 const TRANSMITS_MAX: usize = 100_000;
@@ -30,23 +30,21 @@ impl Pair {
 
     pub(super) fn with_config(seed: u64, links: Vec<Link>, config: AssociationConfig) -> Self {
         let mut pair = Self::without_session(seed, links, config);
-        let (slot_a, slot_b) = (Slot::ALL[0], Slot::ALL[1]);
-        let config = Arc::clone(&pair.a.config);
-        let (ours, theirs) = shake(
-            &pair.a.identity,
-            &pair.b.identity,
-            (slot_a, slot_b),
-            &config,
-            seed,
-        );
-        let (route_a, route_b) = (pair.network.links[0].at_a, pair.network.links[0].at_b);
-        pair.b
-            .association
-            .install(pair.now, theirs, 1, slot_b, slot_a, &[route_b]);
-        pair.a
-            .association
-            .install(pair.now, ours, 1, slot_a, slot_b, &[route_a]);
+        let route = pair.network.links[0].at_b;
+        pair.shake(seed, &[route]);
         pair
+    }
+
+    /// Gives both ends a session, for which B has answered on `routes`.
+    pub(super) fn shake(&mut self, seed: u64, routes: &[Route]) {
+        let (slot_a, slot_b) = (Slot::ALL[0], Slot::ALL[1]);
+        let (a, b) = (&mut self.a, &mut self.b);
+        let (ours, theirs) = shake(&a.identity, &b.identity, (slot_a, slot_b), &a.config, seed);
+        let route = self.network.links[0].at_a;
+        b.association
+            .install(self.now, theirs, 1, slot_b, slot_a, routes);
+        a.association
+            .install(self.now, ours, 1, slot_a, slot_b, &[route]);
     }
 
     pub(super) fn without_session(seed: u64, links: Vec<Link>, config: AssociationConfig) -> Self {
@@ -206,9 +204,9 @@ impl Pair {
     }
 
     /// Sends a packet that is no data, with a relay header where the route wants one.
-    fn send_whole(&mut self, side: Side, route: crate::Route, packet: &[u8]) {
+    fn send_whole(&mut self, side: Side, route: Route, packet: &[u8]) {
         let mut whole = Vec::new();
-        if let crate::Route::Relay { channel } = route {
+        if let Route::Relay { channel } = route {
             whole.push(5);
             whole.extend_from_slice(channel.token.as_bytes());
         }

@@ -7,7 +7,7 @@ use keyway_wire::StreamId;
 use super::link::{Delivery, Faults, Link, Side};
 use super::pair::{Pair, is_selected};
 use super::{address, direct, seeds};
-use crate::{AssociationEvent, Route};
+use crate::{AssociationConfig, AssociationEvent, Route};
 
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
@@ -452,4 +452,70 @@ fn an_address_that_did_not_answer_gets_at_most_three_times_what_came() {
         "{astray} for {diverted}"
     );
     assert_ne!(pair.b.selected(), Some(forged));
+}
+
+/// A handshake whose INIT came over both links, so that RESP went to both.
+fn answered_on_both(faults: Faults) -> Pair {
+    let mut links = relayed_first(faults);
+    links.swap(0, 1);
+    let mut pair = Pair::without_session(1, links, AssociationConfig::default());
+    let routes = [pair.network.links[0].at_b, pair.network.links[1].at_b];
+    pair.shake(1, &routes);
+    pair
+}
+
+// F5
+#[test]
+fn a_responder_that_is_not_sure_of_the_address_answers_at_once_and_asks() {
+    let mut pair = answered_on_both(Faults::none(20));
+    let start = pair.now;
+    let (from_a, from_b) = pair.start_transfer(2000);
+    let done = pair.run_until(SECOND, |pair| pair.has_arrived(from_a, from_b, 2000));
+    assert!(done, "{}", pair.describe());
+    assert_eq!(
+        pair.now.saturating_since(start),
+        Duration::from_millis(40),
+        "no round trip is lost"
+    );
+    pair.run_for(SECOND);
+    let validated = pair
+        .b
+        .association
+        .paths()
+        .filter(|path| path.validated)
+        .count();
+    assert_eq!(validated, 2, "and the relay is at hand as well");
+    assert!(pair.b.selected().unwrap().is_direct());
+}
+
+// F5
+#[test]
+fn a_responder_that_is_not_sure_of_the_address_sends_no_more_than_three_times_what_came() {
+    let mut pair = answered_on_both(Faults::none(20));
+    pair.b.send_stream(MIB);
+    // The first packet comes from an address where nobody is, and nothing else comes.
+    pair.settle();
+    let forged = Route::Direct {
+        remote: address(66, 6),
+    };
+    let (at, first) = pair.network.take_latest_to(Side::B).unwrap();
+    let size = first.packet.len() as u64;
+    pair.network
+        .links
+        .iter_mut()
+        .for_each(|link| link.cut(true));
+    pair.network.links[0].at_b = forged;
+    pair.network.links[0].cut_from_a = false;
+    pair.network.deliver(
+        at,
+        Delivery {
+            route: forged,
+            ..first
+        },
+    );
+    pair.run_until(SECOND, |pair| pair.b.association.is_confirmed());
+    pair.network.links[0].cut(true);
+    pair.run_for(10 * SECOND);
+    let sent = pair.network.traffic_to(Side::B, forged);
+    assert!(sent > 0 && sent <= 3 * size, "{sent} for {size}");
 }
