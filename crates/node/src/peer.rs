@@ -22,8 +22,6 @@ pub(crate) const HINTS_MAX: usize = 8;
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct HalfOpen {
     pub(crate) association: AssociationKey,
-    /// The initiator's incarnation: a second INIT of the same belongs to the same association.
-    pub(crate) remote_incarnation: u64,
     /// Which start of the initiator this is.
     pub(crate) epoch: u64,
     pub(crate) opened: Opened,

@@ -1,8 +1,7 @@
 //! What is over leaves nothing behind, and what goes wrong heals.
 #![expect(
     clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test stops where something is not as it should be, and waits for one event among many"
+    reason = "a test stops where something is not as it should be"
 )]
 
 mod world;
@@ -10,7 +9,7 @@ mod world;
 use std::time::Duration;
 
 use keyway_identity::NodeId;
-use keyway_node::{Allow, Config, Event, StreamKey};
+use keyway_node::{Allow, Config};
 use keyway_wire::{CloseFrame, Frame, StreamKind};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -214,11 +213,6 @@ impl Chaos {
     /// All is well again; every pair can talk.
     fn heal(&mut self) {
         self.world.lost = None;
-        for (from, _) in NODES {
-            for (to, _) in NODES {
-                self.world.set_cut(from, to, false);
-            }
-        }
         self.world.heal_all();
         self.world.run(40 * SECOND);
         for (from, _) in NODES {
@@ -233,20 +227,16 @@ impl Chaos {
     fn exchange(&mut self, from: Index, to: Index, seed: u8) {
         self.world.events(from);
         self.world.events(to);
-        let (near, far) = self.stream(from, to, seed);
+        let (near, far) = connect(&mut self.world, from, to, seed, true, "echo");
         let data = pattern(30_000);
         assert!(transfer(&mut self.world, (from, near), (to, far), &data) == data);
-    }
-
-    /// A new stream, told apart by what is written on it from those that arrive late.
-    fn stream(&mut self, from: Index, to: Index, seed: u8) -> (StreamKey, StreamKey) {
-        connect(&mut self.world, from, to, seed, true, "echo")
     }
 }
 
 #[test]
 fn whatever_happens_everybody_can_talk_afterwards() {
-    for seed in 0..40 {
+    // Seeds that once led to pairs that were stuck for ever, and some that did not.
+    for seed in [1020, 1099, 1104, 1127, 1239].into_iter().chain(0..20) {
         println!("seed {seed}");
         let mut chaos = Chaos::new(seed);
         for _ in 0..60 {
@@ -277,6 +267,5 @@ fn whatever_happened_is_forgotten_when_everybody_has_left() {
             assert!(left.contains("half_open: 0"), "{seed}: {left}");
             assert!(left.contains("channels: 0"), "{seed}: {left}");
         }
-        let _ = |event: Event| matches!(event, Event::Connected { .. });
     }
 }

@@ -1,8 +1,7 @@
 //! What somebody achieves who repeats packets, or sends them from elsewhere.
 #![expect(
     clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "a test stops where something is not as it should be, and waits for one event among many"
+    reason = "a test stops where something is not as it should be"
 )]
 
 mod world;

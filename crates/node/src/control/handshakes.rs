@@ -249,13 +249,9 @@ impl Control {
         let id = incoming.peer();
         let init = incoming.payload().clone();
         let same = self.association_of(&id).filter(|key| {
-            let theirs = worker.get(*key).map(Association::incarnations);
-            theirs.is_some_and(|ours| {
-                ours.remote == init.incarnation
-                    && init
-                        .remembered
-                        .is_none_or(|remembered| remembered == ours.local)
-            })
+            worker
+                .get(*key)
+                .is_some_and(|known| is_meant(known, &init, incoming.sender()))
         });
         match same {
             Some(key) => self.answer_inside(worker, now, route, incoming, key),
@@ -293,12 +289,18 @@ impl Control {
         let init = incoming.payload().clone();
         let id = incoming.peer();
         let remote_cid = incoming.sender();
+        let known = self.same_half_open(worker, id, &init, remote_cid);
         let rng = &mut self.rng;
         let peer = self
             .peers
             .entry(id)
             .or_insert_with(|| Peer::new(rng.next_u64()));
-        let incarnation = peer.incarnation;
+        let incarnation = match known {
+            Some((_, incarnation)) => incarnation,
+            // The dialler holds what we have forgotten, or never had confirmed: under the same name it would go on with that.
+            None if init.remembered == Some(peer.incarnation) => rng.next_u64(),
+            None => peer.incarnation,
+        };
         let local_cid = *peer
             .next_cid
             .get_or_insert_with(|| worker.directory.issue(rng, Addressee::Pending(id)));
@@ -308,8 +310,11 @@ impl Control {
             self.tidy(worker, id);
             return None;
         };
-        let key = match self.same_half_open(id, &init) {
-            Some(key) => key,
+        let key = match known {
+            Some((key, _)) => {
+                self.renew_half_open(id, key, &init);
+                key
+            }
             None => {
                 let incarnations = Incarnations {
                     local: incarnation,
@@ -345,14 +350,28 @@ impl Control {
         Some((key, packet))
     }
 
-    /// The half-open association that an earlier INIT of the same one made; it remembers the later INIT from here on.
-    fn same_half_open(&mut self, id: NodeId, init: &InitPayload) -> Option<AssociationKey> {
-        let half_open = &mut self.peers.get_mut(&id)?.half_open;
-        let half = half_open
-            .iter_mut()
-            .find(|half| half.remote_incarnation == init.incarnation)?;
-        half.opened = Opened::by(init);
-        Some(half.association)
+    /// The half-open association that an earlier INIT made for the same one of the peer's, and our name for it.
+    fn same_half_open(
+        &self,
+        worker: &Worker,
+        id: NodeId,
+        init: &InitPayload,
+        sender: Cid,
+    ) -> Option<(AssociationKey, u64)> {
+        let half_open = &self.peers.get(&id)?.half_open;
+        half_open.iter().find_map(|half| {
+            let known = worker.get(half.association)?;
+            is_meant(known, init, sender).then_some((half.association, known.incarnations().local))
+        })
+    }
+
+    /// Remembers the later INIT from here on.
+    fn renew_half_open(&mut self, id: NodeId, key: AssociationKey, init: &InitPayload) {
+        let half_open = self.peers.get_mut(&id).map(|peer| &mut peer.half_open);
+        let mut half_open = half_open.into_iter().flatten();
+        if let Some(half) = half_open.find(|half| half.association == key) {
+            half.opened = Opened::by(init);
+        }
     }
 
     fn respond(
@@ -424,7 +443,6 @@ impl Control {
         let half_open = &mut self.peer(id).half_open;
         half_open.push(HalfOpen {
             association,
-            remote_incarnation: init.incarnation,
             epoch: init.epoch,
             opened: Opened::by(init),
         });
@@ -548,7 +566,13 @@ impl Control {
                 known.remote == resp.incarnation && known.local == peer.incarnation
             })
         };
+        // The peer's own INIT may be one that it sent long ago, under the same name but with another CID.
         let half_open = peer.half_open.iter().map(|half| half.association);
+        let half_open = half_open.filter(|key| {
+            worker
+                .get(*key)
+                .is_some_and(|known| known.first_remote() == remote_cid)
+        });
         if let Some(key) = peer.association.into_iter().chain(half_open).find(names) {
             return Some(key);
         }
@@ -594,4 +618,16 @@ impl Control {
             peer.handshake_wanted = false;
         }
     }
+}
+
+/// Whether an INIT is for this association of its sender's: the sender remembers it, or names itself for the first time and
+/// as it did when the association began here. A name alone does not tell: what a peer answered may have been forgotten at one
+/// of the two ends.
+fn is_meant(known: &Association, init: &InitPayload, sender: Cid) -> bool {
+    let names = known.incarnations();
+    names.remote == init.incarnation
+        && match init.remembered {
+            Some(remembered) => remembered == names.local,
+            None => known.first_remote() == sender,
+        }
 }

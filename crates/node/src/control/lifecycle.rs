@@ -12,6 +12,9 @@ use crate::event::Event;
 use crate::keys::{AssociationKey, StreamKey};
 use crate::worker::Worker;
 
+/// Ended associations of one peer that stay readable at the same time. An honest one restarts now and then.
+const ENDED_PER_PEER_MAX: usize = 8;
+
 impl Control {
     /// A session of this association is confirmed. The first one makes it the peer's association.
     pub(super) fn confirmed(&mut self, worker: &mut Worker, now: Time, key: AssociationKey) {
@@ -56,6 +59,9 @@ impl Control {
             return;
         };
         let previous = peer.association.replace(key);
+        if let Some(association) = worker.get(key) {
+            peer.incarnation = association.incarnations().local;
+        }
         peer.answered = None;
         peer.punching.on_new_association();
         if let Some(cid) = peer.next_cid.take() {
@@ -263,8 +269,7 @@ impl Control {
         if let Some(association) = worker.touch(key) {
             association.end(reason.clone());
         }
-        self.alarms
-            .set(Alarm::Forget(key), Some(now + self.config.linger));
+        self.linger(worker, now, id, key);
         info!(peer = %id, ?reason, "association ended");
         self.events.push_back(Event::Ended {
             association: key,
@@ -273,6 +278,27 @@ impl Control {
         });
         self.detach(worker, now, id, key);
         self.close_servers(worker, now);
+    }
+
+    /// Keeps an ended association for a while, and of one peer not more than a few: it could begin and end them all day.
+    fn linger(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
+        self.ended.insert((id, key));
+        let until = now + self.config.linger;
+        self.alarms.set(Alarm::Forget(id, key), Some(until));
+        let all = (id, AssociationKey(0))..=(id, AssociationKey(u64::MAX));
+        let mut of_peer = self.ended.range(all);
+        if let Some((_, oldest)) = of_peer.next().copied()
+            && of_peer.count() >= ENDED_PER_PEER_MAX
+        {
+            self.alarms.set(Alarm::Forget(id, oldest), None);
+            self.forget(worker, id, oldest);
+        }
+    }
+
+    /// Lets go of an ended association, with what nobody has read.
+    pub(super) fn forget(&mut self, worker: &mut Worker, id: NodeId, key: AssociationKey) {
+        self.ended.remove(&(id, key));
+        worker.remove(key);
     }
 
     /// Takes an ended association out of its peer's entry; a server is dialled again.

@@ -53,7 +53,7 @@ pub(crate) enum Alarm {
     /// An association that nobody confirmed.
     HalfOpen(AssociationKey),
     /// An ended association may be forgotten.
-    Forget(AssociationKey),
+    Forget(NodeId, AssociationKey),
     /// The next probe for a direct path.
     Punch(NodeId),
     /// Time to renew our record at this server.
@@ -93,6 +93,8 @@ pub(crate) struct Control {
     owners: BTreeMap<AssociationKey, NodeId>,
     /// Pending INITs by the CID that they name.
     dials: BTreeMap<Cid, NodeId>,
+    /// Ended associations that may still be read from, by peer.
+    ended: BTreeSet<(NodeId, AssociationKey)>,
     answers: Answers,
     /// Associations that nobody confirmed yet, the oldest first.
     half_open: BTreeSet<AssociationKey>,
@@ -162,6 +164,7 @@ impl Control {
             peers: BTreeMap::new(),
             owners: BTreeMap::new(),
             dials: BTreeMap::new(),
+            ended: BTreeSet::new(),
             answers: Answers::default(),
             half_open: BTreeSet::new(),
             servers: Vec::new(),
@@ -282,9 +285,7 @@ impl Control {
             match alarm {
                 Alarm::Dial(peer) => self.send_init(worker, now, peer),
                 Alarm::HalfOpen(association) => self.drop_half_open(worker, association),
-                Alarm::Forget(association) => {
-                    worker.remove(association);
-                }
+                Alarm::Forget(peer, association) => self.forget(worker, peer, association),
                 Alarm::Punch(peer) => self.punch(worker, now, peer),
                 Alarm::Publish(server) => self.publish(now, server),
                 Alarm::Server(server) => self.server_timeout(worker, now, server),

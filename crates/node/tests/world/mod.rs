@@ -75,6 +75,8 @@ pub(crate) struct World {
     /// True for what is lost.
     pub(crate) lost: Option<Filter>,
     turns: usize,
+    /// Restarts so far: no two processes draw the same numbers.
+    starts: u64,
 }
 
 pub(crate) fn secret(seed: u8) -> SecretKey {
@@ -98,6 +100,7 @@ impl World {
             record: None,
             lost: None,
             turns: 0,
+            starts: 0,
         }
     }
 
@@ -128,12 +131,15 @@ impl World {
 
     /// The process dies and comes back at the same address with nothing but its key.
     pub(crate) fn restart(&mut self, index: Index, seed: u8, config: Config) {
+        self.starts += 1;
         let host = &mut self.hosts[index];
+        let mut randomness = [seed ^ 0xaa; 32];
+        randomness[..8].copy_from_slice(&self.starts.to_be_bytes());
         let mut node = Node::new(
             self.now,
-            Wall(1_800_000_100),
+            Wall(1_800_000_000 + 100 * self.starts),
             secret(seed),
-            [seed ^ 0xaa; 32],
+            randomness,
             config,
         );
         node.set_sockets(
