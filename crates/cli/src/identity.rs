@@ -21,9 +21,7 @@ impl Identity {
         if let Some(key) = from_environment()? {
             return Ok(builder.secret_key(key));
         }
-        eprintln!(
-            "keyway: no --key FILE: {meaning}"
-        );
+        eprintln!("keyway: no --key FILE: {meaning}");
         Ok(builder)
     }
 }

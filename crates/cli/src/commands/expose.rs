@@ -13,7 +13,9 @@ pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
     let patience = arguments.patience.patience.unwrap_or(super::PATIENCE);
     let node = arguments
         .node
-        .builder("this node has a new id at each start, which others must be told; --key keeps one")?
+        .builder(
+            "this node has a new id at each start, which others must be told; --key keeps one",
+        )?
         .patience(patience)
         .bind()
         .await?;

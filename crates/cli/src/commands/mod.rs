@@ -23,7 +23,7 @@ use crate::signals;
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// What an ephemeral identity means to a node that reaches others.
-const NOT_ON_LISTS: &str = 
+const NOT_ON_LISTS: &str =
     "this node has a new identity at each start, so only peers that --allow any let it in";
 
 /// How long a node that ends waits for its peers to acknowledge what was written.
@@ -91,6 +91,8 @@ async fn close(node: &Node) {
     match tokio::time::timeout(CLOSING_MAX, node.close()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!("{error}"),
-        Err(_) => tracing::warn!("ended before the peers had everything that was written, or had said goodbye"),
+        Err(_) => tracing::warn!(
+            "ended before the peers had everything that was written, or had said goodbye"
+        ),
     }
 }

@@ -49,7 +49,11 @@ async fn carry(node: &Node, stream: Stream) -> Result<(), Failure> {
     // A task of its own, not a part of this future: told to end, the node delivers what was written, and must not take the
     // dropped writer for a finished one.
     let upload = tokio::spawn(upload(send));
-    let upload = async { upload.await.unwrap_or_else(|panic| Err(io::Error::other(panic))) };
+    let upload = async {
+        upload
+            .await
+            .unwrap_or_else(|panic| Err(io::Error::other(panic)))
+    };
     match tokio::try_join!(upload, download(receive)) {
         Ok(_) => Ok(node.close().await?),
         // Whoever reads our stdout had enough, as `head` has. That is no failure of ours.

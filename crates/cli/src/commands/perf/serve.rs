@@ -15,7 +15,9 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
     let allow = crate::commands::allow(&arguments.allow, "keyway perf --serve")?;
     let node = arguments
         .node
-        .builder("this node has a new id at each start, which others must be told; --key keeps one")?
+        .builder(
+            "this node has a new id at each start, which others must be told; --key keeps one",
+        )?
         .bind()
         .await?;
     // One listener yields streams and flows; each kind is waited for on its own.
