@@ -37,7 +37,7 @@ pub(crate) fn from_environment() -> Result<Option<SecretKey>, Failure> {
     if text.is_empty() {
         return Ok(None);
     }
-    match SecretKey::from_pem(text) {
+    match SecretKey::from_variable(text) {
         Ok(key) => Ok(Some(key)),
         Err(error) => Err(Failure::usage(format!(
             "{SECRET_KEY}: {error}; it holds the content of a key file"

@@ -36,15 +36,16 @@ impl Opened {
     pub(crate) async fn open(forwarding: Forwarding) -> Result<Self, Failure> {
         let Forwarding { listen, service } = forwarding;
         let failed = |error: std::io::Error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    "; another program has it: choose another, or port 0 for a free one"
-                }
-                std::io::ErrorKind::AlreadyExists => "; it is not a socket: choose another path",
-                std::io::ErrorKind::PermissionDenied => {
-                    "; choose one that this user may open, such as a port from 1024 on"
-                }
-                _ => "",
+            use std::io::ErrorKind;
+            let kind = error.kind();
+            let hint = if kind == ErrorKind::AddrInUse {
+                "; another program has it: choose another, or port 0 for a free one"
+            } else if kind == ErrorKind::AlreadyExists {
+                "; it is not a socket: choose another path"
+            } else if kind == ErrorKind::PermissionDenied {
+                "; choose one that this user may open, such as a port from 1024 on"
+            } else {
+                ""
             };
             Failure::new(format!("cannot listen on {listen}: {error}{hint}"))
         };

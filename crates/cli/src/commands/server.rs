@@ -40,9 +40,10 @@ pub(crate) async fn run(arguments: Server) -> Result<Exit, Failure> {
 
 /// Listening on `[::]` means everything: both families, as far as the machine has them.
 async fn bind(builder: keyway::NodeBuilder, listen: SocketAddr) -> Result<Node, Failure> {
-    let builder = match listen.ip() {
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => builder.bind_port(listen.port()),
-        _ => builder.bind_address(listen),
+    let builder = if listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        builder.bind_port(listen.port())
+    } else {
+        builder.bind_address(listen)
     };
     Ok(builder.bind().await?)
 }

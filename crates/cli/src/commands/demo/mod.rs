@@ -186,8 +186,7 @@ async fn fetch_file(
     let bar = story.bar(web::FILE_LEN);
     let mut len = 0;
     while let Some(frame) =
-        step(async { Ok::<_, Failure>(body.frame().await.transpose().map_err(Failure::new)?) })
-            .await?
+        step(async { body.frame().await.transpose().map_err(Failure::new) }).await?
     {
         if let Some(data) = frame.data_ref() {
             digest.update(data);
