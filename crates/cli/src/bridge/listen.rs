@@ -36,9 +36,13 @@ impl Opened {
     pub(crate) async fn open(forwarding: Forwarding) -> Result<Self, Failure> {
         let Forwarding { listen, service } = forwarding;
         let failed = |error: std::io::Error| {
-            let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
+            use std::io::ErrorKind;
+            let kind = error.kind();
+            let hint = if kind == ErrorKind::AddrInUse {
                 "; another program has it: choose another, or port 0 for a free one"
-            } else if error.kind() == std::io::ErrorKind::PermissionDenied {
+            } else if kind == ErrorKind::AlreadyExists {
+                "; it is not a socket: choose another path"
+            } else if kind == ErrorKind::PermissionDenied {
                 "; choose one that this user may open, such as a port from 1024 on"
             } else {
                 ""
@@ -134,15 +138,17 @@ fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
             Ok(_) | Err(_) => return Err(std::io::ErrorKind::AddrInUse.into()),
         }
     }
-    // Bound under another name and moved once its mode is right: nobody else can connect in between.
+    // Bound under another name, and given its own once its mode is right: nobody else can connect in between.
     let mut staging = path.as_os_str().to_owned();
     staging.push(".new");
     let staging = PathBuf::from(staging);
     let _ = std::fs::remove_file(&staging);
     let listener = UnixListener::bind(&staging)?;
     std::fs::set_permissions(&staging, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::rename(&staging, path)?;
-    Ok(listener)
+    // Linked, not renamed: a rename would replace whatever file has the name.
+    let linked = std::fs::hard_link(&staging, path);
+    std::fs::remove_file(&staging)?;
+    linked.map(|()| listener)
 }
 
 /// How long a connection waits for a silent peer before that is said.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyway::{RecvHalf, SendHalf, Stream, WriteError, codes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use tracing::{debug, warn};
 
 use crate::ending::Hold;
@@ -16,19 +16,18 @@ const BUFFER_LEN: usize = 64 * 1024;
 
 /// A local connection.
 pub(crate) trait Local: Send + 'static {
-    /// From here on whatever drops the connection, even the end of this process, makes the other end see a break.
+    /// From here on whatever drops the connection, even the end of this process, makes the other end see a break, until what it is told
+    /// has come to its [end](End::release).
     fn guard(&self);
 
-    /// Takes [`guard`](Self::guard) back: the connection has come to its orderly end.
-    fn release(&self);
-
     /// The two directions.
-    fn split(
-        &mut self,
-    ) -> (
-        impl AsyncRead + Unpin + Send,
-        impl AsyncWrite + Unpin + Send,
-    );
+    fn split(&mut self) -> (impl AsyncRead + Unpin + Send, impl End);
+}
+
+/// The direction towards the other end of a local connection.
+pub(crate) trait End: AsyncWrite + Unpin + Send {
+    /// Takes [`guard`](Local::guard) back: the other end has been told everything.
+    fn release(&self);
 }
 
 impl Local for TcpStream {
@@ -39,23 +38,20 @@ impl Local for TcpStream {
         }
     }
 
+    fn split(&mut self) -> (impl AsyncRead + Unpin + Send, impl End) {
+        self.split()
+    }
+}
+
+impl End for tcp::WriteHalf<'_> {
     #[expect(
         deprecated,
         reason = "dropping blocks where a linger time is set; this takes it away"
     )]
     fn release(&self) {
-        if let Err(error) = self.set_linger(None) {
-            debug!(%error, "the end of this connection will look like a break");
+        if let Err(error) = self.as_ref().set_linger(None) {
+            debug!(%error, "the end of this connection may look like a break");
         }
-    }
-
-    fn split(
-        &mut self,
-    ) -> (
-        impl AsyncRead + Unpin + Send,
-        impl AsyncWrite + Unpin + Send,
-    ) {
-        self.split()
     }
 }
 
@@ -63,16 +59,13 @@ impl Local for UnixStream {
     // Unix sockets know no reset: the end is all that the other side can be shown.
     fn guard(&self) {}
 
-    fn release(&self) {}
-
-    fn split(
-        &mut self,
-    ) -> (
-        impl AsyncRead + Unpin + Send,
-        impl AsyncWrite + Unpin + Send,
-    ) {
+    fn split(&mut self) -> (impl AsyncRead + Unpin + Send, impl End) {
         self.split()
     }
+}
+
+impl End for unix::WriteHalf<'_> {
+    fn release(&self) {}
 }
 
 /// Carries octets both ways until both directions have ended. Where one breaks, the other end sees a break, never a clean end:
@@ -103,7 +96,6 @@ pub(crate) async fn join(mut local: impl Local, stream: Stream, hold: Hold) {
     };
     match outcome {
         Ok((sent, received)) => {
-            local.release();
             debug!(%peer, service, sent, received, "connection done");
         }
         Err(error) => {
@@ -144,17 +136,14 @@ async fn upload(
 }
 
 /// From the peer to the local side.
-async fn download(
-    from: &mut RecvHalf,
-    mut to: impl AsyncWrite + Unpin,
-    moved: &AtomicU64,
-) -> io::Result<u64> {
+async fn download(from: &mut RecvHalf, mut to: impl End, moved: &AtomicU64) -> io::Result<u64> {
     let mut buffer = vec![0; BUFFER_LEN];
     let mut total = 0;
     loop {
         let len = from.read(&mut buffer).await?;
         if len == 0 {
             to.shutdown().await?;
+            to.release();
             return Ok(total);
         }
         to.write_all(&buffer[..len]).await?;

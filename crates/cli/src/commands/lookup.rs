@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::arguments::Lookup;
 use crate::exit::{Exit, Failure};
 use crate::{output, signals};
+use keyway::LookupError;
 
 /// The object of `--json`. Times are seconds since 1970.
 #[derive(Serialize)]
@@ -22,6 +23,9 @@ struct Object {
 }
 
 pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
+    if arguments.node.servers.is_empty() {
+        return Err(LookupError::NoServer.into());
+    }
     let node = arguments
         .node
         .builder("asking with an identity that is thrown away")?
