@@ -29,7 +29,7 @@ pub(super) fn check(run: Run) -> Result<Report, Failure> {
     let link = LinkConfig {
         delay: Duration::from_millis(1) + meeting.world.random().up_to(Duration::from_millis(99)),
         // In one run of two some handshake packets are lost, so that tries cross in other ways.
-        loss: if run.seed % 2 == 0 {
+        loss: if run.seed.is_multiple_of(2) {
             Loss::None
         } else {
             Loss::Independent(Chance::percent(20))
