@@ -7,6 +7,7 @@ mod arguments;
 mod bridge;
 mod commands;
 mod duration;
+mod ending;
 mod exit;
 mod forwarding;
 mod identity;

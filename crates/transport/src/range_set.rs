@@ -50,6 +50,7 @@ impl RangeSet {
     }
 
     /// How many numbers there are. Takes O(n).
+    #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.ranges.iter().map(|span| span.len()).sum()
     }
@@ -78,6 +79,7 @@ impl RangeSet {
     }
 
     /// Whether all of `range` is in the set; true of an empty range.
+    #[cfg(test)]
     pub(crate) fn contains_range(&self, range: Range<u64>) -> bool {
         if range.is_empty() {
             return true;

@@ -61,8 +61,6 @@ pub(crate) enum SentFrame {
     ObservedAddress(u64),
     /// A PING: the application's, or a probe's.
     Ping(Option<PingId>),
-    /// The end of the association.
-    Close,
 }
 
 /// Names one ping that the application asked for, within its association.

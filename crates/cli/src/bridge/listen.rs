@@ -3,11 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use keyway::Node;
+use keyway::{ConnectError, Lost, Node};
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
 use tracing::{debug, warn};
 
 use super::{datagrams, streams};
+use crate::ending::Hold;
 use crate::exit::Failure;
 use crate::forwarding::Forwarding;
 use crate::service::{Service, Socket};
@@ -35,14 +36,12 @@ impl Opened {
     pub(crate) async fn open(forwarding: Forwarding) -> Result<Self, Failure> {
         let Forwarding { listen, service } = forwarding;
         let failed = |error: std::io::Error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    "; another program has it: choose another, or port 0 for a free one"
-                }
-                std::io::ErrorKind::PermissionDenied => {
-                    "; choose one that this user may open, such as a port from 1024 on"
-                }
-                _ => "",
+            let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
+                "; another program has it: choose another, or port 0 for a free one"
+            } else if error.kind() == std::io::ErrorKind::PermissionDenied {
+                "; choose one that this user may open, such as a port from 1024 on"
+            } else {
+                ""
             };
             Failure::new(format!("cannot listen on {listen}: {error}{hint}"))
         };
@@ -93,14 +92,14 @@ impl Opened {
     }
 
     /// Serves the socket for as long as the task lives.
-    pub(crate) async fn serve(self, node: Node) {
+    pub(crate) async fn serve(self, node: Node, hold: Hold) {
         match self {
             Self::Udp(socket, service) => datagrams::forward(node, socket, service).await,
             Self::Tcp(listener, service) => loop {
                 match listener.accept().await {
                     Ok((local, _)) => {
                         let _ = local.set_nodelay(true);
-                        tokio::spawn(connect(node.clone(), local, service.clone()));
+                        tokio::spawn(connect(node.clone(), local, service.clone(), hold.clone()));
                     }
                     Err(error) => pause(&error).await,
                 }
@@ -108,7 +107,7 @@ impl Opened {
             Self::Unix(listener, _file, service) => loop {
                 match listener.accept().await {
                     Ok((local, _)) => {
-                        tokio::spawn(connect(node.clone(), local, service.clone()));
+                        tokio::spawn(connect(node.clone(), local, service.clone(), hold.clone()));
                     }
                     Err(error) => pause(&error).await,
                 }
@@ -146,12 +145,33 @@ fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn connect(node: Node, local: impl streams::Local, service: Service) {
-    match node.connect(&service.peer, &service.service).await {
-        Ok(stream) => streams::join(local, stream).await,
-        Err(error) => {
-            warn!(%error, "cannot reach the service");
-            local.abort();
+/// How long a connection waits for a silent peer before that is said.
+const NOTICE: std::time::Duration = std::time::Duration::from_secs(5);
+
+async fn connect(node: Node, local: impl streams::Local, service: Service, mut hold: Hold) {
+    // Dropping it from here on shows a break.
+    local.guard();
+    let Service { peer, service } = service;
+    let dialling = node.connect(&peer, &service);
+    tokio::pin!(dialling);
+    let outcome = tokio::select! {
+        outcome = &mut dialling => outcome,
+        () = hold.ended() => return,
+        () = tokio::time::sleep(NOTICE) => {
+            warn!(peer = %peer.node_id(), service, "the peer has not answered yet; the connection waits for it");
+            tokio::select! {
+                outcome = dialling => outcome,
+                () = hold.ended() => return,
+            }
         }
+    };
+    match outcome {
+        Ok(stream) => streams::join(local, stream, hold).await,
+        Err(ConnectError::Lost(Lost::NodeClosed)) => {}
+        Err(error) => warn!(
+            service,
+            "cannot reach the service: {}",
+            Failure::from(error)
+        ),
     }
 }

@@ -16,7 +16,7 @@ mod lifecycle;
 mod relay;
 mod servers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -94,7 +94,8 @@ pub(crate) struct Control {
     /// Pending INITs by the CID that they name.
     dials: BTreeMap<Cid, NodeId>,
     answers: Answers,
-    half_open: usize,
+    /// Associations that nobody confirmed yet, the oldest first.
+    half_open: BTreeSet<AssociationKey>,
     servers: Vec<Server>,
     /// Relay channels that we are an end of.
     channels: BTreeMap<Token, (Channel, NodeId)>,
@@ -111,6 +112,8 @@ pub(crate) struct Control {
     events: VecDeque<Event>,
     next_id: u64,
     closing: bool,
+    /// What the servers are told when everybody else has heard it.
+    goodbye: Option<(u64, String)>,
 }
 
 impl std::fmt::Debug for Control {
@@ -119,7 +122,15 @@ impl std::fmt::Debug for Control {
             .debug_struct("Control")
             .field("id", &self.id)
             .field("peers", &self.peers.len())
+            .field("owners", &self.owners.len())
+            .field("dials", &self.dials.len())
+            .field("half_open", &self.half_open.len())
             .field("servers", &self.servers.len())
+            .field("channels", &self.channels.len())
+            .field("lookups", &self.lookups.len())
+            .field("internal", &self.internal.len())
+            .field("alarms", &self.alarms.len())
+            .field("relay", &self.relay)
             .finish_non_exhaustive()
     }
 }
@@ -152,7 +163,7 @@ impl Control {
             owners: BTreeMap::new(),
             dials: BTreeMap::new(),
             answers: Answers::default(),
-            half_open: 0,
+            half_open: BTreeSet::new(),
             servers: Vec::new(),
             channels: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -165,6 +176,7 @@ impl Control {
             events: VecDeque::new(),
             next_id: 0,
             closing: false,
+            goodbye: None,
         }
     }
 

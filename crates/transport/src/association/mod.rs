@@ -99,6 +99,8 @@ pub struct Association {
     activity: Activity,
     scrutiny: Scrutiny,
     phase: Phase,
+    /// Whether what waits did not fit into what may be sent: not before something changes is it worth another try.
+    stuck: bool,
     /// Whether the peer has proved that it holds the keys.
     confirmed: bool,
     events: Events,
@@ -161,6 +163,7 @@ impl Association {
             activity: Activity::new(now, &config),
             scrutiny: Scrutiny::new(now),
             phase: Phase::Open,
+            stuck: false,
             confirmed: false,
             events: Events::default(),
             outcome: AckOutcome::default(),
@@ -273,17 +276,19 @@ impl Association {
         self.candidates.set(candidates);
     }
 
-    /// The answer to the peer's handshake went to this route too: the first packet under its keys proves less about either.
-    pub fn answered_on(&mut self, route: Route) {
-        if !self.answered.contains(&route) {
-            self.answered.push(route);
-        }
+    /// The answer to the peer's handshake went out once more, to this route: the first packet under its keys proves less about
+    /// either, and has its time again. Of no effect on one that is confirmed.
+    pub fn answered_on(&mut self, now: Time, route: Route) {
+        self.sessions.on_answered(now);
+        self.on_answer_repeated(route);
     }
 
     /// The route that carries data, where there is one.
     #[must_use]
     pub fn selected_route(&self) -> Option<Route> {
-        self.paths().find(|path| path.selected).map(|path| path.route)
+        self.paths()
+            .find(|path| path.selected)
+            .map(|path| path.route)
     }
 
     /// What is known about the paths.
@@ -298,7 +303,7 @@ impl Association {
     /// # Errors
     /// [`OpenError`].
     pub fn open(&mut self, kind: StreamKind, service: &ServiceName) -> Result<StreamId, OpenError> {
-        self.streams.open(kind, service)
+        self.use_streams().open(kind, service)
     }
 
     /// Takes as much of `data` as there is room for, and says how much: 0 only of nothing. Before there is a session, and
@@ -307,22 +312,22 @@ impl Association {
     /// # Errors
     /// [`WriteError`].
     pub fn write(&mut self, stream: StreamId, data: &[u8]) -> Result<usize, WriteError> {
-        self.streams.write(stream, data)
+        self.use_streams().write(stream, data)
     }
 
     /// Nothing more will be written: the peer reads the end after everything that was.
     pub fn finish(&mut self, stream: StreamId) {
-        self.streams.finish(stream);
+        self.use_streams().finish(stream);
     }
 
     /// Gives up what the peer has not got; its reader is told the code.
     pub fn reset(&mut self, stream: StreamId, code: u64) {
-        self.streams.reset(stream, code);
+        self.use_streams().reset(stream, code);
     }
 
     /// Gives up what was not read and what may come; the peer's writer is told the code.
     pub fn stop(&mut self, stream: StreamId, code: u64) {
-        self.streams.stop(stream, code);
+        self.use_streams().stop(stream, code);
     }
 
     /// Moves octets to `out`, and says how many: 0 only if `out` has no room.
@@ -330,7 +335,7 @@ impl Association {
     /// # Errors
     /// [`ReadError`], of which `Finished` is the only clean end.
     pub fn read(&mut self, stream: StreamId, out: &mut [u8]) -> Result<usize, ReadError> {
-        self.streams.read(stream, out)
+        self.use_streams().read(stream, out)
     }
 
     /// Queues a datagram. It may be lost without anybody being told.
@@ -338,7 +343,7 @@ impl Association {
     /// # Errors
     /// [`SendDatagramError`].
     pub fn send_datagram(&mut self, flow: StreamId, data: &[u8]) -> Result<(), SendDatagramError> {
-        self.streams.send_datagram(flow, data)
+        self.use_streams().send_datagram(flow, data)
     }
 
     /// The oldest datagram that was received, if there is one.
@@ -373,6 +378,12 @@ impl Association {
     #[must_use]
     pub fn is_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended)
+    }
+
+    /// The streams, about to be asked for something that may have to be sent.
+    fn use_streams(&mut self) -> &mut Streams {
+        self.stuck = false;
+        &mut self.streams
     }
 
     /// Whether frames are still exchanged.

@@ -44,10 +44,7 @@ impl Association {
                     self.events.push(AssociationEvent::Pong { id, rtt, route });
                 }
             }
-            SentFrame::Ping(None)
-            | SentFrame::Candidates(_)
-            | SentFrame::ObservedAddress(_)
-            | SentFrame::Close => {}
+            SentFrame::Ping(None) | SentFrame::Candidates(_) | SentFrame::ObservedAddress(_) => {}
             SentFrame::Stream { .. }
             | SentFrame::Open(_)
             | SentFrame::Reset(_)
@@ -73,8 +70,8 @@ impl Association {
                     .for_each(|path| path.observation.on_lost(sequence));
             }
             SentFrame::Ping(Some(id)) => self.pings.on_lost(id),
-            // The next acknowledgement says the same and more; the next probe asks again; a close has its own schedule.
-            SentFrame::Ack { .. } | SentFrame::Ping(None) | SentFrame::Close => {}
+            // The next acknowledgement says the same and more; the next probe asks again.
+            SentFrame::Ack { .. } | SentFrame::Ping(None) => {}
             SentFrame::Stream { .. }
             | SentFrame::Open(_)
             | SentFrame::Reset(_)

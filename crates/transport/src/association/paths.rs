@@ -339,7 +339,9 @@ mod tests {
         add(&mut paths, direct(1), 900);
         assert_eq!(selected(&mut paths), Some(direct(1)));
         add(&mut paths, relayed(0), 999);
-        (2..8).for_each(|port| drop(add(&mut paths, direct(port), u64::from(port) + 895)));
+        for port in 2..8 {
+            add(&mut paths, direct(port), u64::from(port) + 895);
+        }
         let (_, evicted) = paths.add(Time::ZERO, direct(9), Health::Live, None);
         assert_eq!(evicted.map(|path| path.route), Some(direct(7)));
         let dead = paths.by_route(&direct(3)).expect("added").id;

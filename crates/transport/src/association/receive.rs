@@ -115,8 +115,9 @@ impl Association {
             .accept(number);
         let (payload, confirmed) = (&*opened.payload, opened.confirmed);
         self.activity.on_heard(now);
+        self.stuck = false;
         if confirmed {
-            self.on_session_confirmed(now, route, local, was_asleep);
+            self.on_session_confirmed(now, route, was_asleep);
         }
         if is_first && self.confirmed {
             self.ask_for_cids();
@@ -378,11 +379,8 @@ impl Association {
 impl Contents {
     fn count(&mut self, frame: &Frame<'_>) {
         self.ack_eliciting |= frame.elicits_ack();
-        self.urgent |= match frame {
-            Frame::Ping => true,
-            Frame::Stream(frame) => frame.fin,
-            _ => false,
-        };
+        let is_end = matches!(frame, Frame::Stream(frame) if frame.fin);
+        self.urgent |= is_end || matches!(frame, Frame::Ping);
         // RFC 9000, 9.1
         self.probing &= matches!(
             frame,

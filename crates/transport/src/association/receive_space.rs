@@ -236,8 +236,10 @@ mod tests {
         space.received(now, packet, DELAY);
     }
 
+    type Said = (u64, Duration, Vec<(u64, u64)>);
+
     /// Largest, delay and ranges of the ACK that the space would send.
-    fn ack(space: &mut ReceiveSpace, now: Time) -> Option<(u64, Duration, Vec<(u64, u64)>)> {
+    fn ack(space: &mut ReceiveSpace, now: Time) -> Option<Said> {
         let mut out = [0; 1200];
         let written = space.write_ack(now, CidSequence(7), &mut out)?;
         let mut frames = Frames::new(&out[..written.len]);

@@ -67,12 +67,8 @@ impl ReplayWindow {
 
 /// Which word holds the bit of `number`, and that bit.
 fn place(number: u64) -> (usize, u64) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the remainder is less than the window"
-    )]
-    let index = (number % REPLAY_WINDOW) as usize;
-    (index / WORD_BITS as usize, 1 << (number % WORD_BITS))
+    let word = number / WORD_BITS % (REPLAY_WINDOW / WORD_BITS);
+    (word as usize, 1 << (number % WORD_BITS))
 }
 
 /// The bits from `low` to `high`, both included and below 64.

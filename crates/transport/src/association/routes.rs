@@ -105,26 +105,29 @@ impl Association {
         self.activity.on_handshake();
     }
 
-    /// The first packet under a session that this side answered has come from `route`. The peer can have made it only with
-    /// the RESP that went to the routes in `answered`.
-    pub(super) fn on_session_confirmed(
-        &mut self,
-        now: Time,
-        route: Route,
-        local: Option<IpAddr>,
-        was_asleep: bool,
-    ) {
+    pub(super) fn on_answer_repeated(&mut self, route: Route) {
+        let counts = self.sessions.has_half_open() && self.answered.len() < ANSWERED_MAX;
+        if counts && !self.answered.contains(&route) {
+            self.answered.push(route);
+        }
+    }
+
+    /// The first packet under a session that this side answered has come, from `route`. The peer can have made it only
+    /// with the RESP that went to the routes in `answered`: if that is one, it proves that packets arrive there, wherever
+    /// this one came from.
+    pub(super) fn on_session_confirmed(&mut self, now: Time, route: Route, was_asleep: bool) {
         let answered = std::mem::take(&mut self.answered);
         if was_asleep {
-            self.doubt_paths(now, &[route]);
+            self.doubt_paths(now, &answered);
         }
         self.activity.on_handshake();
         self.confirm();
-        if answered == [route] {
-            return self.on_route_works(now, route, local, None);
+        if let [only] = answered.as_slice() {
+            return self.on_route_works(now, *only, None, None);
         }
         if !self.paths.any_live() {
-            self.on_first_route(now, route, local);
+            let known = answered.first().filter(|_| !answered.contains(&route));
+            self.on_first_route(now, known.copied().unwrap_or(route));
         }
         for other in answered {
             self.on_route_added(now, other);
@@ -132,7 +135,7 @@ impl Association {
     }
 
     /// There is no other path: this one is used until it is validated, within the limit for such addresses.
-    fn on_first_route(&mut self, now: Time, route: Route, local: Option<IpAddr>) {
+    fn on_first_route(&mut self, now: Time, route: Route) {
         let id = match self.paths.by_route(&route) {
             Some(path) => path.id,
             None => self.add_path(now, route, Health::Provisional, None),
@@ -141,7 +144,7 @@ impl Association {
             path.health = Health::Provisional;
         }
         self.validations
-            .start(now, route, local, Purpose::Path(id), Allowance::UNLIMITED);
+            .start(now, route, None, Purpose::Path(id), Allowance::UNLIMITED);
         self.reselect();
     }
 

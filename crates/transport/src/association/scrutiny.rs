@@ -33,14 +33,17 @@ impl Scrutiny {
 
     /// Takes note of a frame; whether there were too many that carry nothing.
     pub(crate) fn is_exhausted_by(&mut self, now: Time, frame: &Frame<'_>) -> bool {
-        match frame {
-            Frame::Stream(frame) if frame.fin || !frame.data.is_empty() => self.add(1),
-            Frame::Datagram(_) => self.add(1),
-            // A PING costs no more than any packet, and whoever measures sends many. An ACK is judged by what it brings.
-            Frame::Ping | Frame::Ack(_) => {}
-            _ => return !self.spend(now),
+        // A PING costs no more than any packet, and whoever measures sends many. An ACK is judged by what it brings.
+        if matches!(frame, Frame::Ping | Frame::Ack(_)) {
+            return false;
         }
-        false
+        let has_octets =
+            matches!(frame, Frame::Stream(frame) if frame.fin || !frame.data.is_empty());
+        if has_octets || matches!(frame, Frame::Datagram(_)) {
+            self.add(1);
+            return false;
+        }
+        !self.spend(now)
     }
 
     fn spend(&mut self, now: Time) -> bool {

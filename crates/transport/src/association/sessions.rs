@@ -46,6 +46,8 @@ pub(crate) struct LiveSession {
     /// What the peer calls it: the slot in the headers that we write.
     remote_slot: Slot,
     installed: Time,
+    /// When the peer was last sent what it needs to confirm the session.
+    answered: Time,
     /// A responder seals nothing until the first packet has proved that the peer holds the keys too.
     confirmed: bool,
     /// When the first packet opened.
@@ -130,6 +132,7 @@ impl Sessions {
             generation,
             remote_slot,
             installed: now,
+            answered: now,
             confirmed,
             proven: None,
             last_opened: now,
@@ -142,6 +145,13 @@ impl Sessions {
         self.remove(local_slot);
         *self.place_mut(local_slot) = Place::Live(Box::new(live));
         self.select();
+    }
+
+    /// The answer that nobody has confirmed went out once more.
+    pub(crate) fn on_answered(&mut self, now: Time) {
+        self.live_mut()
+            .filter(|live| !live.confirmed)
+            .for_each(|live| live.answered = now);
     }
 
     /// Opens a packet in the session that its header names. What fails to open leaves no trace but in the count of
@@ -184,6 +194,11 @@ impl Sessions {
             .filter(|live| now < live.installed + lifetime)
     }
 
+    /// Whether there is an answer to a handshake that is not confirmed.
+    pub(crate) fn has_half_open(&self) -> bool {
+        self.half_open().is_some()
+    }
+
     /// Whether something can be sealed.
     pub(crate) fn can_seal(&self) -> bool {
         self.sealing.is_some()
@@ -205,12 +220,6 @@ impl Sessions {
     /// The generation of the session that seals.
     pub(crate) fn generation(&self) -> Option<u64> {
         self.sealing_session().map(|live| live.generation)
-    }
-
-    /// Whether any session was proved by both sides.
-    pub(crate) fn is_proven(&self) -> bool {
-        self.live()
-            .any(|(_, live)| live.confirmed && live.proven.is_some())
     }
 
     /// A packet that was sealed under `tag` was acknowledged.
@@ -302,7 +311,7 @@ impl Sessions {
         };
         let hard = live.installed + self.times.lifetime;
         if !live.confirmed {
-            return Some(hard.min(live.installed + self.times.half_open_lifetime));
+            return Some(hard.min(live.answered + self.times.half_open_lifetime));
         }
         if self.sealing == Some(slot) {
             return Some(hard);
@@ -586,7 +595,7 @@ mod tests {
             ends.initiator
                 .install(at(0), responder, 1, slot(1), slot(1));
             assert_eq!(ends.send(at(1)), Ok(true));
-            assert_eq!(ends.reply(at(1)).is_ok(), true);
+            assert!(ends.reply(at(1)).is_ok());
             ends.reply(at(2)).expect("each has confirmed the other");
             ends.send(at(2)).expect("each has confirmed the other");
             let hash = |sessions: &Sessions| {
@@ -596,10 +605,10 @@ mod tests {
                     .session
                     .hash()
             };
-            if hash(&ends.initiator) != [3; 32] || hash(&ends.responder) != [3; 32] {
-                // Nothing went out on the smaller one, because its initiator had confirmed the other already.
-                panic!("{:?} {:?}", hash(&ends.initiator), hash(&ends.responder));
-            }
+            assert_eq!(
+                (hash(&ends.initiator), hash(&ends.responder)),
+                ([3; 32], [3; 32])
+            );
         }
     }
 
@@ -639,6 +648,16 @@ mod tests {
         responder.handle_timeout(at(10_005), LINGER);
         assert_eq!(responder.live().count(), 0);
         assert_eq!(responder.next_timeout(LINGER), None);
+    }
+
+    #[test]
+    fn an_answer_that_is_given_again_waits_again() {
+        let mut responder = sessions();
+        responder.install(at(0), handshake(1).1, 1, slot(0), slot(0));
+        responder.on_answered(at(6_000));
+        assert_eq!(responder.next_timeout(LINGER), Some(at(16_000)));
+        responder.handle_timeout(at(15_999), LINGER);
+        assert_eq!(responder.live().count(), 1);
     }
 
     #[test]
@@ -688,7 +707,9 @@ mod tests {
     fn a_key_phase_ends_only_when_it_was_acknowledged_three_ptos_ago() {
         let mut ends = Ends::new();
         ends.shake(at(0), 1, 1, 0);
-        (0..4).for_each(|_| drop(ends.send(at(1)).expect("in phase 0")));
+        for _ in 0..4 {
+            ends.send(at(1)).expect("in phase 0");
+        }
         let tag = ends.initiator.sealing(at(1)).expect("confirmed").tag();
         assert_eq!(
             ends.initiator.next_timeout(LINGER),

@@ -26,6 +26,7 @@ impl Association {
 
     fn on_time(&mut self, now: Time) {
         self.activity.note(now);
+        self.stuck = false;
         if self.activity.ends_at() <= now || self.is_abortive() {
             return self.end(EndReason::TimedOut);
         }
@@ -139,6 +140,10 @@ impl Association {
             .kept_alive()
             .filter(|id| self.keepalive_at(*id).is_some_and(|at| at <= now))
             .collect();
+        if !due.is_empty() {
+            // It has been quiet for as long: a good time to give back what the last burst needed.
+            self.streams.trim();
+        }
         for id in due {
             if let Some(path) = self.paths.get_mut(id) {
                 path.ping = true;

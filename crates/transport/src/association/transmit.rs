@@ -134,6 +134,9 @@ impl Association {
         if path.recovery.probes() > 0 {
             return Some(Time::ZERO);
         }
+        if self.stuck {
+            return None;
+        }
         let open = path.recovery.window_available() >= u64::from(path.recovery.mtu());
         open.then(|| path.recovery.pacing_deadline().unwrap_or(Time::ZERO))
     }
@@ -187,31 +190,34 @@ impl Association {
     /// have the length of the first but the last, as segmentation offload wants it.
     fn send_data(&mut self, now: Time, id: PathId, batch: &mut Batch) -> Option<Transmit> {
         let path = self.paths.get_mut(id)?;
-        let (route, local) = (path.route, path.local);
-        let mut left = path.recovery.send_allowance(now).min(path.allowance.left());
-        let sizes = [path.mtu(), path.full_mtu()];
-        let mut segment = 0;
-        // Packets are smaller while the peer does not answer; a datagram that was taken before may need the full size.
-        for size in sizes {
-            segment = self.send_segment(now, id, batch, route, size.min(left), true)?;
-            if segment > 0 {
-                break;
+        let (route, local, limit) = (path.route, path.local, path.allowance.left());
+        let (size, full_size) = (path.mtu().min(limit), path.full_mtu().min(limit));
+        let mut left = path.recovery.send_allowance(now).min(limit);
+        if left < size {
+            return None;
+        }
+        let mut len = self.send_segment(now, id, batch, route, size, true);
+        if len == 0 && full_size > size {
+            // Packets are smaller while the peer does not answer, but a datagram that was taken before may need the full
+            // size. It may exceed the window by the difference.
+            len = self.send_segment(now, id, batch, route, full_size, true);
+        }
+        let segment_size = len;
+        self.stuck = len == 0;
+        // A first packet that is nearly full may be a datagram, with more of its length behind it.
+        if 2 * len >= size {
+            for _ in 1..Batch::SEGMENTS_MAX {
+                left = left.saturating_sub(len);
+                if len < segment_size || left < segment_size {
+                    break;
+                }
+                len = self.send_segment(now, id, batch, route, segment_size, false);
             }
         }
-        let first = segment;
-        // A first packet that is nearly full may be a datagram, with more of its length behind it.
-        let worthwhile = 2 * first >= sizes[0].min(left);
-        left = left.saturating_sub(first);
-        let mut segments = 1;
-        while worthwhile && segment == first && left >= first && segments < Batch::SEGMENTS_MAX {
-            segment = self.send_segment(now, id, batch, route, first, false)?;
-            left = left.saturating_sub(segment);
-            segments += 1;
-        }
-        finished(batch, route, local, first)
+        finished(batch, route, local, segment_size)
     }
 
-    /// Adds one packet of at most `size` octets to the batch. Its length: 0 if there was nothing to send, or no room.
+    /// Adds one packet of at most `size` octets to the batch. Its length: 0 if nothing fits, or nothing is there.
     fn send_segment(
         &mut self,
         now: Time,
@@ -220,23 +226,20 @@ impl Association {
         route: Route,
         size: usize,
         with_acks: bool,
-    ) -> Option<usize> {
-        if size < ROOM_MIN {
-            return Some(0);
-        }
+    ) -> usize {
         let Some(mut draft) = batch.room(size).and_then(|room| Draft::new(room, route)) else {
-            return Some(0);
+            return 0;
         };
         if with_acks {
             self.write_acks(now, id, &mut draft);
         }
         self.write_frames(now, id, &mut draft);
         if draft.is_empty() {
-            return Some(0);
+            return 0;
         }
         let len = self.seal_on_path(now, id, draft).unwrap_or(0);
         batch.push(len);
-        Some(len)
+        len
     }
 
     /// A packet on its own, of at most full size.
@@ -277,29 +280,34 @@ impl Association {
         finished(batch, route, local, len)
     }
 
+    /// CLOSE, or the answer to one. What cannot be sent now is not tried again and again: the answer is given up, since the
+    /// peer knows; CLOSE has its next time.
     fn send_close(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
-        let id = self.closing_path()?;
-        let mut answered = false;
-        let transmit = self.send_one(now, id, batch, |association, draft| match &mut association
-            .phase
-        {
-            Phase::Closing(closing) => {
-                draft.packet.frame(&closing.frame());
-                closing.on_sent(now);
-            }
-            Phase::Answering(_) => {
-                draft.packet.frame(&Frame::Close(CloseFrame {
-                    code: ANSWER,
-                    reason: "",
-                }));
-                answered = true;
-            }
+        let transmit = self
+            .closing_path()
+            .and_then(|id| self.send_close_on(now, id, batch));
+        let pathless = self.closing_path().is_none();
+        match &mut self.phase {
+            Phase::Closing(_) if pathless => self.finish_closing(),
+            Phase::Closing(closing) => closing.on_sent(now),
+            Phase::Answering(_) => self.finish_answering(),
             Phase::Open | Phase::Ended => {}
-        });
-        if answered {
-            self.finish_answering();
         }
         transmit
+    }
+
+    fn send_close_on(&mut self, now: Time, id: PathId, batch: &mut Batch) -> Option<Transmit> {
+        self.send_one(now, id, batch, |association, draft| {
+            let answer = Frame::Close(CloseFrame {
+                code: ANSWER,
+                reason: "",
+            });
+            match &association.phase {
+                Phase::Closing(closing) => draft.packet.frame(&closing.frame()),
+                Phase::Answering(_) => draft.packet.frame(&answer),
+                Phase::Open | Phase::Ended => false,
+            };
+        })
     }
 
     /// Answers a challenge on the route where it came from, with no more octets than it had.

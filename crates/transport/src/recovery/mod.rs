@@ -239,6 +239,7 @@ impl<F> Recovery<F> {
 
     /// The peer's ACKs counted that many packets in all that routers had marked (RFC 9000, 19.3.2). Call after
     /// [`on_ack`](Self::on_ack).
+    #[cfg_attr(not(test), expect(dead_code, reason = "ACK frames do not count marks"))]
     pub(crate) fn on_ecn_ce(&mut self, ce_count: u64) {
         if ce_count <= self.ce_count {
             return;

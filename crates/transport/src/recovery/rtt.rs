@@ -67,6 +67,7 @@ impl Rtt {
     }
 
     /// The last sample, with the peer's delay; the initial value before the first.
+    #[cfg(test)]
     pub(crate) fn latest(&self) -> Duration {
         self.latest
     }
@@ -77,6 +78,7 @@ impl Rtt {
     }
 
     /// Mean deviation, exponentially weighted by 1/4.
+    #[cfg(test)]
     pub(crate) fn variation(&self) -> Duration {
         self.variation
     }

@@ -60,6 +60,7 @@ impl<F> Recovery<F> {
     }
 
     /// Probe timeouts since something was acknowledged.
+    #[cfg(test)]
     pub(crate) fn pto_count(&self) -> u32 {
         self.pto_count
     }

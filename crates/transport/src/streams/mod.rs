@@ -183,6 +183,7 @@ impl Streams {
     }
 
     /// Whether no stream is open in either direction.
+    #[cfg(test)]
     pub(crate) fn is_unused(&self) -> bool {
         self.table.len() == 0
     }

@@ -52,8 +52,7 @@ impl Streams {
             | SentFrame::RetireCid(_)
             | SentFrame::Candidates(_)
             | SentFrame::ObservedAddress(_)
-            | SentFrame::Ping(_)
-            | SentFrame::Close => {}
+            | SentFrame::Ping(_) => {}
         }
     }
 
@@ -97,8 +96,7 @@ impl Streams {
             | SentFrame::RetireCid(_)
             | SentFrame::Candidates(_)
             | SentFrame::ObservedAddress(_)
-            | SentFrame::Ping(_)
-            | SentFrame::Close => {}
+            | SentFrame::Ping(_) => {}
         }
     }
 

@@ -50,6 +50,7 @@ impl SendMemory {
     }
 
     /// Octets kept.
+    #[cfg(test)]
     pub(super) fn used(&self) -> u64 {
         self.used
     }

@@ -52,6 +52,7 @@ impl Table {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.live.len()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway_handshake::{Dial, InitPayload, LocalIdentity, RespPayload, Session, read_init};
+use keyway_handshake::{Dial, InitPayload, LocalIdentity, RespPayload, Session, digest, read_init};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_wire::{Cid, Packet, Slot, StreamId, StreamKind, Time};
 use rand_chacha::ChaCha20Rng;
@@ -230,6 +230,11 @@ impl End {
         self.write(id);
     }
 
+    /// Writes no more to a stream.
+    pub(super) fn give_up(&mut self, id: StreamId) {
+        self.sources.remove(&id);
+    }
+
     fn write(&mut self, id: StreamId) {
         let Some(source) = self.sources.get_mut(&id) else {
             return;
@@ -402,9 +407,11 @@ impl End {
         let Ok(incoming) = read_init(&self.identity, packet) else {
             return Vec::new();
         };
-        let digest = incoming.digest();
+        let digest = digest(packet).unwrap();
         if let Some((_, response)) = self.answered.as_ref().filter(|(known, _)| *known == digest) {
-            return vec![(route, response.clone())];
+            let response = response.clone();
+            self.association.answered_on(now, route);
+            return vec![(route, response)];
         }
         let slot = self.association.free_slot().unwrap();
         let (generation, remote_slot) = (incoming.payload().generation, incoming.payload().slot);

@@ -13,7 +13,13 @@ use crate::{output, signals};
 
 pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
     let allow = crate::commands::allow(&arguments.allow, "keyway perf --serve")?;
-    let node = arguments.node.builder()?.bind().await?;
+    let node = arguments
+        .node
+        .builder(
+            "this node has a new id at each start, which others must be told; --key keeps one",
+        )?
+        .bind()
+        .await?;
     // One listener yields streams and flows; each kind is waited for on its own.
     let mut listener = node.listen(SERVICE).allow(allow).start()?;
     output::line(format_args!("ready {}", node.node_id()))?;
