@@ -86,6 +86,39 @@ fn inits_that_nobody_follows_up_leave_nothing_behind() {
 }
 
 #[test]
+fn no_more_associations_are_made_than_there_may_be_and_those_that_are_go_on() {
+    let mut world = World::new();
+    let few = Config {
+        associations_max: 3,
+        ..Config::default()
+    };
+    let (a, b) = (world.add(1, Config::default()), world.add(2, few));
+    let (now, at_b) = (world.now, world.address(b));
+    world
+        .node(b)
+        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    let (near, far) = connect(&mut world, a, b, 2, true, "echo");
+    let place = "198.51.100.7:7".parse().unwrap();
+    let mut answered = 0;
+    for seed in 100..110 {
+        let mut puppet = Puppet::new(seed);
+        world.record = Some(Vec::new());
+        let init = puppet.init(id(2));
+        world.inject(place, at_b, &init);
+        let record = world.record.take().unwrap();
+        if let Some(resp) = record.iter().find(|it| it.is_resp()) {
+            answered += 1;
+            puppet.take_resp(&resp.bytes);
+            let ping = puppet.packet(&[Frame::Ping]);
+            world.inject(place, at_b, &ping);
+        }
+    }
+    assert_eq!(answered, 2);
+    let data = pattern(10_000);
+    assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
+}
+
+#[test]
 fn a_dial_that_is_given_up_leaves_nothing_behind() {
     let mut world = World::new();
     let (s, a) = (world.add(9, server()), world.add(1, Config::default()));

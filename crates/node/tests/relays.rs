@@ -89,18 +89,20 @@ fn a_client_whose_mapping_changes_goes_on() {
 fn a_peer_that_comes_back_through_the_relay_is_reached_directly_again() {
     let (mut world, _, a, b) = relayed();
     world.set_cut(a, b, false);
+    let now = world.now;
+    world
+        .node(a)
+        .listen(now, "echo".parse().unwrap(), Allow::Any);
     let (near, _) = connect(&mut world, a, b, 2, false, "echo");
     world.run(5 * SECOND);
     assert!(direct(&mut world, a, near.association()));
+    // It dials before the other side has noticed that the direct path leads nowhere.
     world.set_cut(a, b, true);
     world.restart(b, 2, Config::default());
     let (now, place) = (world.now, world.address(0));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
     world.node(b).add_server(now, id(9), &[place]);
-    world.run(20 * SECOND);
-    let (near, far) = connect(&mut world, a, b, 2, false, "echo");
+    world.events(a);
+    let (far, near) = connect(&mut world, b, a, 1, false, "echo");
     assert!(!direct(&mut world, a, near.association()));
     world.set_cut(a, b, false);
     world.run(130 * SECOND);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use keyway_node::{Allow, Config, Event, codes};
 use keyway_wire::{Frame, StreamKind};
 use world::puppet::Puppet;
-use world::talk::{SECOND, connect, pattern, transfer};
+use world::talk::{SECOND, connect, pattern, server, transfer};
 use world::{World, id};
 
 fn pair() -> (World, usize, usize) {
@@ -163,4 +163,73 @@ fn many_who_never_finish_do_not_keep_out_one_who_does() {
     }
     let (near, far) = connect(&mut world, a, b, 2, true, "echo");
     assert!(transfer(&mut world, (a, near), (b, far), b"hello") == b"hello");
+}
+
+#[test]
+fn nothing_that_was_sent_before_and_nothing_that_was_changed_is_answered() {
+    let mut world = World::new();
+    let (s, a, b) = (
+        world.add(9, server()),
+        world.add(1, Config::default()),
+        world.add(2, Config::default()),
+    );
+    let (now, at_s) = (world.now, world.address(s));
+    world
+        .node(b)
+        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.record = Some(Vec::new());
+    world.node(a).add_server(now, id(9), &[at_s]);
+    world.node(b).add_server(now, id(9), &[at_s]);
+    world.run(SECOND);
+    let (near, far) = connect(&mut world, a, b, 2, false, "echo");
+    transfer(&mut world, (a, near), (b, far), &pattern(5_000));
+    world.run(3 * SECOND);
+    let record = world.record.replace(Vec::new()).unwrap();
+    for init in [true, false] {
+        assert!(record.iter().any(|it| it.is_init() == init));
+    }
+    assert!(record.iter().any(|it| it.is_resp()) && record.iter().any(|it| it.is_relayed()));
+    let before: Vec<_> = [s, a, b]
+        .map(|it| format!("{:?}", world.node(it)))
+        .into_iter()
+        .collect();
+    let elsewhere = "198.51.100.66:66".parse().unwrap();
+    for packet in &record {
+        let relayed = packet.is_relayed() && packet.to == at_s;
+        // What a relay passes on without reading it is for the other end to judge.
+        let from = if relayed { elsewhere } else { packet.from };
+        world.inject(from, packet.to, &packet.bytes);
+        let len = packet.bytes.len();
+        for place in [
+            0,
+            1,
+            2,
+            5,
+            9,
+            12,
+            16,
+            20,
+            40,
+            len / 2,
+            len - 33,
+            len - 17,
+            len - 1,
+        ] {
+            let mut changed = packet.bytes.clone();
+            changed[place % len] ^= 0x11;
+            world.inject(from, packet.to, &changed);
+            world.inject(from, packet.to, &packet.bytes[..place % len]);
+        }
+    }
+    let sent = world.record.take().unwrap();
+    let to_elsewhere = sent.iter().filter(|it| it.to == elsewhere).count();
+    assert_eq!((sent.len(), to_elsewhere), (0, 0), "{sent:?}");
+    let after: Vec<_> = [s, a, b]
+        .map(|it| format!("{:?}", world.node(it)))
+        .into_iter()
+        .collect();
+    assert_eq!(after, before);
+    let again = connect(&mut world, a, b, 2, false, "echo");
+    let data = pattern(50_000);
+    assert!(transfer(&mut world, (a, again.0), (b, again.1), &data) == data);
 }

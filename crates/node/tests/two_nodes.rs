@@ -1,6 +1,5 @@
 //! What two nodes and a server do for each other.
 #![expect(
-    clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     reason = "a test stops where something is not as it should be, and waits for one event among many"
 )]

@@ -290,6 +290,11 @@ impl Control {
         let id = incoming.peer();
         let remote_cid = incoming.sender();
         let known = self.same_half_open(worker, id, &init, remote_cid);
+        let is_new = known.is_none() && self.association_of(&id).is_none();
+        if is_new && self.owners.len() - self.half_open.len() >= self.config.associations_max {
+            debug!(peer = %id, "too many associations; an INIT was dropped");
+            return None;
+        }
         let rng = &mut self.rng;
         let peer = self
             .peers
