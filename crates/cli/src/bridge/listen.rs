@@ -2,6 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use keyway::{ConnectError, Lost, Node};
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
@@ -99,23 +102,27 @@ impl Opened {
     pub(crate) async fn serve(self, node: Node, hold: Hold) {
         match self {
             Self::Udp(socket, service) => datagrams::forward(node, socket, service).await,
-            Self::Tcp(listener, service) => loop {
-                match listener.accept().await {
-                    Ok((local, _)) => {
-                        let _ = local.set_nodelay(true);
-                        tokio::spawn(connect(node.clone(), local, service.clone(), hold.clone()));
+            Self::Tcp(listener, service) => {
+                let way = Way::new(node, service, hold);
+                loop {
+                    match listener.accept().await {
+                        Ok((local, _)) => {
+                            let _ = local.set_nodelay(true);
+                            tokio::spawn(way.clone().connect(local));
+                        }
+                        Err(error) => pause(&error).await,
                     }
-                    Err(error) => pause(&error).await,
                 }
-            },
-            Self::Unix(listener, _file, service) => loop {
-                match listener.accept().await {
-                    Ok((local, _)) => {
-                        tokio::spawn(connect(node.clone(), local, service.clone(), hold.clone()));
+            }
+            Self::Unix(listener, _file, service) => {
+                let way = Way::new(node, service, hold);
+                loop {
+                    match listener.accept().await {
+                        Ok((local, _)) => drop(tokio::spawn(way.clone().connect(local))),
+                        Err(error) => pause(&error).await,
                     }
-                    Err(error) => pause(&error).await,
                 }
-            },
+            }
         }
     }
 }
@@ -123,7 +130,7 @@ impl Opened {
 /// Out of descriptors, most likely: accepting again at once would only burn the processor.
 async fn pause(error: &std::io::Error) {
     warn!(%error, "cannot accept a local connection");
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 /// Binds a socket file that nobody else may connect to. A file that a dead process left is replaced, a live one is not.
@@ -152,32 +159,58 @@ fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
 }
 
 /// How long a connection waits for a silent peer before that is said.
-const NOTICE: std::time::Duration = std::time::Duration::from_secs(5);
+const NOTICE: Duration = Duration::from_secs(5);
 
-async fn connect(node: Node, local: impl streams::Local, service: Service, mut hold: Hold) {
-    // Dropping it from here on shows a break.
-    local.guard();
-    let Service { peer, service } = service;
-    let dialling = node.connect(&peer, &service);
-    tokio::pin!(dialling);
-    let outcome = tokio::select! {
-        outcome = &mut dialling => outcome,
-        () = hold.ended() => return,
-        () = tokio::time::sleep(NOTICE) => {
-            warn!(peer = %peer.node_id(), service, "the peer has not answered yet; the connection waits for it");
-            tokio::select! {
-                outcome = dialling => outcome,
-                () = hold.ended() => return,
-            }
-        }
-    };
-    match outcome {
-        Ok(stream) => streams::join(local, stream, hold).await,
-        Err(ConnectError::Lost(Lost::NodeClosed)) => {}
-        Err(error) => warn!(
+/// The way from one local socket to its service.
+#[derive(Clone)]
+struct Way {
+    node: Node,
+    service: Service,
+    hold: Hold,
+    /// It was said that the peer does not answer. Once for all connections that wait for it.
+    noticed: Arc<AtomicBool>,
+}
+
+impl Way {
+    fn new(node: Node, service: Service, hold: Hold) -> Self {
+        Self {
+            node,
             service,
-            "cannot reach the service: {}",
-            Failure::from(error)
-        ),
+            hold,
+            noticed: Arc::default(),
+        }
     }
+
+    async fn connect(mut self, local: impl streams::Local) {
+        // Dropping it from here on shows a break.
+        local.guard();
+        let service = &self.service.service;
+        let outcome = tokio::select! {
+            outcome = self.node.connect(&self.service.peer, service) => outcome,
+            () = self.hold.ended() => return,
+            () = notice(&self.service, &self.noticed) => return,
+        };
+        match outcome {
+            Ok(stream) => {
+                self.noticed.store(false, Ordering::Relaxed);
+                streams::join(local, stream, self.hold).await;
+            }
+            Err(ConnectError::Lost(Lost::NodeClosed)) => {}
+            Err(error) => warn!(
+                service,
+                "cannot reach the service: {}",
+                Failure::from(error)
+            ),
+        }
+    }
+}
+
+/// Says after a while that the peer does not answer, and never ends.
+async fn notice(service: &Service, noticed: &AtomicBool) {
+    tokio::time::sleep(NOTICE).await;
+    if !noticed.swap(true, Ordering::Relaxed) {
+        let (peer, service) = (service.peer.node_id(), &service.service);
+        warn!(%peer, service, "the peer has not answered yet; connections wait for it");
+    }
+    std::future::pending().await
 }

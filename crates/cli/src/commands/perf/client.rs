@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use super::{CHUNK, Direction, Order, SERVICE};
+use super::{CHUNK, Direction, Order, SERVICE, send_largest};
 use crate::arguments::Perf;
 use crate::commands::ping;
 use crate::exit::{Exit, Failure};
@@ -219,7 +219,6 @@ async fn send_datagrams(
     flow.send(&order.emit()).await?;
     let start = Instant::now();
     while start.elapsed() < order.duration {
-        let len = flow.max_size().min(CHUNK);
         tokio::select! {
             biased;
             told = flow.recv(&mut report) => {
@@ -227,7 +226,7 @@ async fn send_datagrams(
                 received = u64::from_be_bytes(report);
                 moved.store(received, Ordering::Relaxed);
             }
-            sent = flow.send(&chunk[..len]) => sent?,
+            sent = send_largest(flow, &chunk) => sent?,
         }
     }
     while let Ok(told) = tokio::time::timeout(LAST_REPORT, flow.recv(&mut report)).await {

@@ -6,7 +6,7 @@ use keyway::{DatagramSocket, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::debug;
 
-use super::{CHUNK, Direction, Order, REPORT_EVERY, SERVICE};
+use super::{CHUNK, Direction, Order, REPORT_EVERY, SERVICE, send_largest};
 use crate::arguments::Perf;
 use crate::exit::{Exit, Failure};
 use crate::{output, signals};
@@ -110,8 +110,7 @@ async fn serve_flow(flow: DatagramSocket) -> Result<(), keyway::DatagramError> {
         Direction::Down => {
             let start = Instant::now();
             while start.elapsed() < order.duration {
-                let len = flow.max_size().min(CHUNK);
-                flow.send(&buffer[..len]).await?;
+                send_largest(&flow, &buffer).await?;
             }
             Ok(())
         }
