@@ -1,4 +1,4 @@
 //! See `keyway_fuzz::node_id`.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 keyway_fuzz::main!(node_id);

@@ -1,4 +1,4 @@
 //! See `keyway_fuzz::record`.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 keyway_fuzz::main!(record);

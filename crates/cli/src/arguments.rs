@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 use keyway::{NodeId, PeerAddr, ServerAddr};
 
@@ -22,7 +23,7 @@ use crate::service::{Exposure, Service};
 )]
 #[command(after_help = "\
 Examples:
-  keyway server --key server.key                               prints the string that others pass to --server
+  keyway server --key server.key                               prints what others pass to --server
   keyway expose --key web.key http=tcp:127.0.0.1:8080 --allow ID --server SERVER
   keyway forward tcp:127.0.0.1:9000=ID/http --server SERVER
   ssh -o ProxyCommand='keyway pipe ID/ssh' user@laptop
@@ -77,7 +78,9 @@ pub(crate) struct NodeOptions {
     #[command(flatten)]
     pub(crate) identity: Identity,
 
-    /// A server to meet peers at; may be given several times
+    /// A server to meet peers at: what `keyway server` printed after `ready`; may be given several times
+    ///
+    /// In KEYWAY_SERVER they are separated by spaces.
     #[arg(
         long = "server",
         value_name = "ID@HOST:PORT",
@@ -94,7 +97,7 @@ pub(crate) struct NodeOptions {
 /// How long to wait for a peer that does not answer.
 #[derive(Copy, Clone, Debug, Args)]
 pub(crate) struct Patience {
-    /// How long streams wait for a peer that does not answer, like 90s, 5m or 24h
+    /// How long to wait for a peer that does not answer, like 90s, 5m or 24h [default: 5m; for pipe 30s to connect, then 24h]
     #[arg(long, value_name = "TIME", env = "KEYWAY_PATIENCE", value_parser = duration::parse)]
     pub(crate) patience: Option<Duration>,
 }
@@ -221,12 +224,14 @@ pub(crate) struct Ping {
     pub(crate) patience: Duration,
 
     /// One JSON object a line
-    #[arg(long, env = "KEYWAY_JSON")]
+    #[arg(long, env = "KEYWAY_JSON", value_parser = BoolishValueParser::new())]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Figures are what the receiver received.
+
 Examples:
   keyway perf --serve --allow any --key perf.key --server SERVER
   keyway perf ID --seconds 10 --streams 4 --server SERVER
@@ -234,6 +239,8 @@ Examples:
 pub(crate) struct Perf {
     #[command(flatten)]
     pub(crate) node: NodeOptions,
+    #[command(flatten)]
+    pub(crate) patience: Patience,
 
     /// The peer, which runs `keyway perf --serve`
     #[arg(
@@ -244,7 +251,7 @@ pub(crate) struct Perf {
     pub(crate) peer: Option<PeerAddr>,
 
     /// Be the other side
-    #[arg(long, env = "KEYWAY_SERVE")]
+    #[arg(long, env = "KEYWAY_SERVE", value_parser = BoolishValueParser::new())]
     pub(crate) serve: bool,
 
     /// With --serve, who may measure: a node id, or `any`; may be given several times
@@ -265,15 +272,15 @@ pub(crate) struct Perf {
     pub(crate) streams: u32,
 
     /// The peer sends, this side receives
-    #[arg(long, env = "KEYWAY_REVERSE")]
+    #[arg(long, env = "KEYWAY_REVERSE", value_parser = BoolishValueParser::new())]
     pub(crate) reverse: bool,
 
     /// Datagrams instead of streams
-    #[arg(long, env = "KEYWAY_DATAGRAMS", conflicts_with = "streams")]
+    #[arg(long, env = "KEYWAY_DATAGRAMS", value_parser = BoolishValueParser::new(), conflicts_with = "streams")]
     pub(crate) datagrams: bool,
 
     /// One JSON object at the end
-    #[arg(long, env = "KEYWAY_JSON")]
+    #[arg(long, env = "KEYWAY_JSON", value_parser = BoolishValueParser::new())]
     pub(crate) json: bool,
 }
 
@@ -292,7 +299,7 @@ pub(crate) struct Lookup {
     pub(crate) patience: Duration,
 
     /// One JSON object
-    #[arg(long, env = "KEYWAY_JSON")]
+    #[arg(long, env = "KEYWAY_JSON", value_parser = BoolishValueParser::new())]
     pub(crate) json: bool,
 }
 

@@ -1,10 +1,15 @@
 //! How a command ends: one message on stderr that says the next step, and a code for scripts.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's errors may grow, and what this command does not know is a plain failure"
+)]
+
 use std::fmt;
 
 use keyway::{
     BindError, CloseError, ConnectError, DatagramError, ListenError, LookupError, Lost, ReadError,
-    WriteError,
+    WriteError, codes,
 };
 
 /// Exit codes, as the README promises them.
@@ -76,9 +81,30 @@ impl From<Lost> for Failure {
     }
 }
 
+/// What it means that the peer gave up a stream with this code.
+fn given_up(code: u64) -> Option<Failure> {
+    match code {
+        codes::TARGET_REFUSED => Some(Failure::refused(
+            "the peer has the service, but what stands behind it takes no connections: is its program running?",
+        )),
+        codes::OVERLOADED => Some(Failure::refused(
+            "the peer refused: too many connections to the service wait already, try again later",
+        )),
+        codes::ABANDONED => Some(Failure::new(
+            "the peer broke the stream off: not everything has arrived",
+        )),
+        _ => None,
+    }
+}
+
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let exit = match &error {
+            ConnectError::NoRoute { peer } => {
+                return Self::unreachable(format!(
+                    "no way to {peer} is known: give --server ID@HOST:PORT, or the peer's address, as in {peer}@HOST:PORT"
+                ));
+            }
             ConnectError::Service(_) | ConnectError::Myself { .. } => Exit::Usage,
             ConnectError::Lost(lost) => exit_of_lost(lost),
             _ => Exit::Unreachable,
@@ -92,6 +118,11 @@ impl From<ConnectError> for Failure {
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
+        if let ReadError::Reset { code } = &error
+            && let Some(failure) = given_up(*code)
+        {
+            return failure;
+        }
         let exit = match &error {
             ReadError::Refused => Exit::Refused,
             ReadError::Lost(lost) => exit_of_lost(lost),
@@ -106,6 +137,11 @@ impl From<ReadError> for Failure {
 
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
+        if let WriteError::Stopped { code } = &error
+            && let Some(failure) = given_up(*code)
+        {
+            return failure;
+        }
         let exit = match &error {
             WriteError::Refused => Exit::Refused,
             WriteError::Lost(lost) => exit_of_lost(lost),
@@ -135,7 +171,9 @@ impl From<DatagramError> for Failure {
 impl From<LookupError> for Failure {
     fn from(error: LookupError) -> Self {
         let exit = match &error {
-            LookupError::NoServer => Exit::Usage,
+            LookupError::NoServer => {
+                return Self::usage("there is no server to ask: give --server ID@HOST:PORT");
+            }
             LookupError::Lost(lost) => exit_of_lost(lost),
             _ => Exit::Unreachable,
         };
@@ -148,7 +186,13 @@ impl From<LookupError> for Failure {
 
 impl From<BindError> for Failure {
     fn from(error: BindError) -> Self {
-        Self::new(error)
+        let in_use = matches!(&error, BindError::Socket { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse);
+        let hint = if in_use {
+            "; another program has this port: choose another, or port 0 for a free one"
+        } else {
+            ""
+        };
+        Self::new(format!("{error}{hint}"))
     }
 }
 

@@ -9,15 +9,19 @@ use crate::exit::Failure;
 const SECRET_KEY: &str = "KEYWAY_SECRET_KEY";
 
 impl Identity {
-    /// Gives the builder its key. An ephemeral identity is said on stderr: others cannot find it again.
-    pub(crate) fn apply(&self, builder: NodeBuilder) -> Result<NodeBuilder, Failure> {
+    /// Gives the builder its key. An ephemeral identity is said on stderr, together with what it means.
+    pub(crate) fn apply(
+        &self,
+        builder: NodeBuilder,
+        meaning: &str,
+    ) -> Result<NodeBuilder, Failure> {
         if let Some(path) = &self.key {
             return Ok(builder.key_file(path));
         }
         if let Some(key) = from_environment()? {
             return Ok(builder.secret_key(key));
         }
-        eprintln!("keyway: no --key: this node has a new identity at each start");
+        eprintln!("keyway: no --key FILE: {meaning}");
         Ok(builder)
     }
 }
@@ -33,7 +37,7 @@ pub(crate) fn from_environment() -> Result<Option<SecretKey>, Failure> {
     if text.is_empty() {
         return Ok(None);
     }
-    match SecretKey::from_pem(text) {
+    match SecretKey::from_variable(text) {
         Ok(key) => Ok(Some(key)),
         Err(error) => Err(Failure::usage(format!(
             "{SECRET_KEY}: {error}; it holds the content of a key file"

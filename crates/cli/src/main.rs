@@ -7,6 +7,7 @@ mod arguments;
 mod bridge;
 mod commands;
 mod duration;
+mod ending;
 mod exit;
 mod forwarding;
 mod identity;
@@ -33,7 +34,6 @@ fn main() {
             failure.exit
         }
     };
-    // Not a return from `main`: a thread that waits for stdin, or for a name to be resolved, must not keep the process alive.
     std::process::exit(exit as i32);
 }
 
@@ -42,7 +42,14 @@ fn run(arguments: Arguments) -> Result<Exit, exit::Failure> {
         .enable_all()
         .build()
         .map_err(|error| exit::Failure::new(format!("cannot start: {error}")))?;
-    runtime.block_on(commands::run(arguments.command))
+    let outcome = runtime.block_on(async {
+        signals::listen()
+            .map_err(|error| exit::Failure::new(format!("cannot listen for signals: {error}")))?;
+        commands::run(arguments.command).await
+    });
+    // Dropping it would wait for a thread that waits for stdin.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Warnings and errors, unless `RUST_LOG` asks for more.

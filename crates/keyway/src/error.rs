@@ -247,7 +247,7 @@ pub enum LookupError {
 #[non_exhaustive]
 pub enum BindError {
     /// The key file could not be used.
-    #[error("key file: {0}")]
+    #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     /// No socket at this address.
     #[error("cannot bind UDP {address}: {source}")]

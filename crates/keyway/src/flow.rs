@@ -133,16 +133,6 @@ impl Flow {
 impl Flow {
     /// Queues `datagram`; `Ok(false)` where there is no room for it at the moment.
     pub(crate) fn try_send(self: &Arc<Self>, datagram: &[u8]) -> Result<bool, DatagramError> {
-        let max = self.max_size();
-        let length = match u32::try_from(datagram.len()) {
-            Ok(length) if datagram.len() <= max => length,
-            _ => {
-                return Err(DatagramError::TooLarge {
-                    size: datagram.len(),
-                    max,
-                });
-            }
-        };
         let needs_driver = {
             let mut send = lock(&self.send);
             match &send.state {
@@ -152,6 +142,10 @@ impl Flow {
                 }
                 State::Failed(error) => return Err(error.clone()),
             }
+            let (size, max) = (datagram.len(), self.max_size());
+            let Some(length) = u32::try_from(size).ok().filter(|_| size <= max) else {
+                return Err(DatagramError::TooLarge { size, max });
+            };
             if send.ring.room() < LENGTH + datagram.len() {
                 return Ok(false);
             }
@@ -249,6 +243,8 @@ impl Flow {
     /// Moves datagrams both ways between the queues and the node: at most one queue's worth in each direction.
     pub(crate) fn serve(&self, node: &mut Node, scratch: &mut Vec<u8>) {
         self.listed.store(false, Ordering::Release);
+        // The path's packet size grows without an event, soon after the path came into use.
+        self.set_max_size(node.max_datagram(self.key.association()));
         if self.serve_send(node, scratch) {
             self.room.notify_waiters();
         }

@@ -113,3 +113,15 @@ fn streams_that_outlive_the_runtime_fail() {
     let error = runtime().block_on(here.read_u8()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
 }
+
+#[test]
+fn handles_can_be_moved_to_and_shared_with_other_threads() {
+    const fn check<T: Send + Sync + Unpin + 'static>() {}
+    check::<Node>();
+    check::<Stream>();
+    check::<crate::SendHalf>();
+    check::<crate::RecvHalf>();
+    check::<crate::DatagramSocket>();
+    check::<Listener>();
+    check::<crate::NodeBuilder>();
+}

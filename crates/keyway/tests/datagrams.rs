@@ -58,6 +58,25 @@ async fn the_largest_datagram_fits_and_one_octet_more_is_refused_with_the_limit(
 }
 
 #[tokio::test]
+async fn the_limit_grows_with_the_packets_that_the_path_turns_out_to_take() {
+    in_time(async {
+        let (client, server, mut listener) = pair("grow").await;
+        let here = client.datagrams(address_of(&server), "grow").await.unwrap();
+        let there = listener.accept_datagrams().await.unwrap();
+        // Loopback takes what an Ethernet takes, which is found out by probing.
+        while here.max_size() < 1400 || there.max_size() < 1400 {
+            here.send(b"x").await.unwrap();
+            there.send(b"x").await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        here.send(&[7; 1400]).await.unwrap();
+        let mut buffer = [0; 2048];
+        while there.recv(&mut buffer).await.unwrap() != 1400 {}
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_datagram_longer_than_the_buffer_is_cut_off_and_the_next_one_is_whole() {
     in_time(async {
         let (client, server, mut listener) = pair("cut").await;

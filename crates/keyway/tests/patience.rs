@@ -1,4 +1,8 @@
 //! Peers that vanish without a word.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test, whatever fails is the finding"
+)]
 
 mod support;
 

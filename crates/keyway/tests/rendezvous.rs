@@ -1,4 +1,8 @@
 //! Nodes that know nothing of each other but their ids, and a server where they meet.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test, whatever fails is the finding"
+)]
 
 mod support;
 

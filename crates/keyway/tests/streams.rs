@@ -4,7 +4,7 @@ mod support;
 
 use std::io::ErrorKind;
 
-use keyway::{ReadError, WriteError, codes};
+use keyway::{Allow, ReadError, WriteError, codes};
 use support::{address_of, expect_pattern, in_time, pair, send_pattern, serve_echo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -234,6 +234,37 @@ async fn a_writer_that_waits_learns_of_a_stop() {
         drop(accepted);
         let error = writing.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_transfer_leaves_room_for_a_conversation_beside_it() {
+    in_time(async {
+        let (client, server, mut listener) = pair("bulk").await;
+        serve_echo(server.listen("echo").allow(Allow::any()).start().unwrap());
+        let bulk = client.connect(address_of(&server), "bulk").await.unwrap();
+        let sink = listener.accept().await.unwrap();
+        let sending = tokio::spawn(async move { send_pattern(bulk, 1, 200_000_000).await });
+        let receiving = tokio::spawn(async move { expect_pattern(sink, 1).await });
+        let mut talk = client.connect(address_of(&server), "echo").await.unwrap();
+        for turn in 0..20_u8 {
+            let answer = tokio::time::timeout(std::time::Duration::from_secs(2), async {
+                talk.write_u8(turn).await.unwrap();
+                talk.read_u8().await.unwrap()
+            });
+            assert_eq!(
+                answer
+                    .await
+                    .expect("the bulk transfer starves the conversation"),
+                turn
+            );
+        }
+        sending.abort();
+        assert!(
+            receiving.await.unwrap().is_ok(),
+            "an aborted task drops its stream, which ends it in order"
+        );
     })
     .await;
 }

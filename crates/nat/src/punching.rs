@@ -110,6 +110,14 @@ impl Punching {
         self.begin_round(now);
     }
 
+    /// The association is over, or another one has taken its place: nothing is known of the peer's addresses any more, nor
+    /// whether a path is direct. What was sent counts further.
+    pub fn on_new_association(&mut self) {
+        self.direct = false;
+        self.next_round = None;
+        self.targets.clear();
+    }
+
     /// Our own network changed in a way that [`set_local`](Self::set_local) may not show: a new round begins.
     pub fn on_network_change(&mut self, now: Time) {
         self.renew_budget(now, RENEWAL_INTERVAL);

@@ -6,6 +6,8 @@ use std::time::Duration;
 use keyway_identity::NodeId;
 use keyway_wire::Time;
 
+use crate::keys::AssociationKey;
+
 /// How often one INIT is answered in all, and for how long. Eight covers four routes twice; ten seconds is where an honest
 /// dialler makes a new INIT.
 const REPEATS_MAX: u32 = 8;
@@ -17,6 +19,7 @@ const ANSWERS_MAX: usize = 1024;
 #[derive(Debug)]
 struct Answer {
     peer: NodeId,
+    association: AssociationKey,
     packet: Vec<u8>,
     given: u32,
     since: Time,
@@ -35,7 +38,10 @@ pub(crate) enum Known<'a> {
     /// Never seen: read it.
     New,
     /// Seen and answered: the same answer again.
-    Again { peer: NodeId, packet: &'a [u8] },
+    Again {
+        association: AssociationKey,
+        packet: &'a [u8],
+    },
     /// Seen and answered often enough: silence.
     Enough,
 }
@@ -49,14 +55,21 @@ impl Answers {
             Some(answer) => {
                 answer.given += 1;
                 Known::Again {
-                    peer: answer.peer,
+                    association: answer.association,
                     packet: &answer.packet,
                 }
             }
         }
     }
 
-    pub(crate) fn remember(&mut self, now: Time, digest: [u8; 32], peer: NodeId, packet: Vec<u8>) {
+    pub(crate) fn remember(
+        &mut self,
+        now: Time,
+        digest: [u8; 32],
+        peer: NodeId,
+        association: AssociationKey,
+        packet: Vec<u8>,
+    ) {
         if self.oldest_first.len() >= ANSWERS_MAX {
             self.forget_oldest();
         }
@@ -64,6 +77,7 @@ impl Answers {
             digest,
             Answer {
                 peer,
+                association,
                 packet,
                 given: 1,
                 since: now,
@@ -77,6 +91,15 @@ impl Answers {
     pub(crate) fn close(&mut self, peer: &NodeId) {
         for answer in self.by_digest.values_mut() {
             if answer.peer == *peer {
+                answer.given = REPEATS_MAX;
+            }
+        }
+    }
+
+    /// Gives no answer again that leads into this association: it is forgotten.
+    pub(crate) fn silence(&mut self, association: AssociationKey) {
+        for answer in self.by_digest.values_mut() {
+            if answer.association == association {
                 answer.given = REPEATS_MAX;
             }
         }
@@ -114,7 +137,13 @@ mod tests {
     #[test]
     fn an_identical_init_gets_the_same_answer_eight_times_in_all() {
         let mut answers = Answers::default();
-        answers.remember(Time::ZERO, [1; 32], peer(), vec![1, 2, 3]);
+        answers.remember(
+            Time::ZERO,
+            [1; 32],
+            peer(),
+            AssociationKey(1),
+            vec![1, 2, 3],
+        );
         for _ in 1..REPEATS_MAX {
             assert!(matches!(
                 answers.look_up(Time::ZERO, &[1; 32]),
@@ -135,8 +164,8 @@ mod tests {
     fn nobody_gets_an_answer_again_whose_handshake_is_confirmed() {
         let mut answers = Answers::default();
         let other = SecretKey::from_bytes([8; 32]).node_id();
-        answers.remember(Time::ZERO, [1; 32], peer(), vec![1]);
-        answers.remember(Time::ZERO, [2; 32], other, vec![2]);
+        answers.remember(Time::ZERO, [1; 32], peer(), AssociationKey(1), vec![1]);
+        answers.remember(Time::ZERO, [2; 32], other, AssociationKey(2), vec![2]);
         answers.close(&peer());
         let known = |answers: &mut Answers, digest| {
             matches!(answers.look_up(Time::ZERO, &digest), Known::Enough)
@@ -151,7 +180,7 @@ mod tests {
         for number in 0..2000_u32 {
             let mut digest = [0; 32];
             digest[..4].copy_from_slice(&number.to_be_bytes());
-            answers.remember(Time::ZERO, digest, peer(), vec![0]);
+            answers.remember(Time::ZERO, digest, peer(), AssociationKey(1), vec![0]);
         }
         assert_eq!(answers.by_digest.len(), ANSWERS_MAX);
         assert!(matches!(

@@ -12,8 +12,11 @@ pub struct Config {
     pub association: Arc<AssociationConfig>,
     /// Serve rendezvous and relay to every node that asks.
     pub server: bool,
-    /// Associations that wait for their first authentic packet, at most. Beyond it new INITs are dropped: each costs some KiB
-    /// and a stranger cannot make one, but a thousand allowed peers could.
+    /// Associations at the same time, at most, those included that only wait for a peer that went away. Beyond it INITs of others
+    /// are dropped: where everybody is allowed, anybody can make as many keys as it likes, and each costs some KiB for a day.
+    pub associations_max: usize,
+    /// Associations that wait for their first authentic packet, at most. Beyond it the oldest goes: each costs some KiB,
+    /// and an honest initiator needs one round trip.
     pub half_open_max: usize,
     /// How long such an association waits. An honest initiator needs one round trip.
     pub half_open_lifetime: Duration,
@@ -38,6 +41,7 @@ impl Default for Config {
         Self {
             association: Arc::new(AssociationConfig::default()),
             server: false,
+            associations_max: 65_536,
             half_open_max: 1024,
             half_open_lifetime: Duration::from_secs(10),
             retries: [200, 300, 450, 675, 1000, 1500, 2000].map(Duration::from_millis),

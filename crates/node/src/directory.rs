@@ -58,6 +58,10 @@ impl Directory {
         self.entries.remove(cid);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn find(&self, cid: &Cid) -> Option<Addressee> {
         self.entries.get(cid).copied()
     }

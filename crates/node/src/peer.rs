@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use keyway_handshake::InitPayload;
 use keyway_nat::Punching;
 use keyway_transport::Channel;
 use keyway_wire::Cid;
@@ -21,8 +22,8 @@ pub(crate) const HINTS_MAX: usize = 8;
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct HalfOpen {
     pub(crate) association: AssociationKey,
-    /// The initiator's incarnation: a second INIT of the same belongs to the same association.
-    pub(crate) remote_incarnation: u64,
+    /// Which start of the initiator this is.
+    pub(crate) epoch: u64,
     pub(crate) opened: Opened,
 }
 
@@ -31,6 +32,15 @@ pub(crate) struct HalfOpen {
 pub(crate) struct Opened {
     pub(crate) instance: u64,
     pub(crate) counter: u64,
+}
+
+impl Opened {
+    pub(crate) fn by(init: &InitPayload) -> Self {
+        Self {
+            instance: init.instance,
+            counter: init.counter,
+        }
+    }
 }
 
 /// Everything that outlives one handshake with one peer.
@@ -43,7 +53,7 @@ pub(crate) struct Peer {
     pub(crate) association: Option<AssociationKey>,
     pub(crate) half_open: Vec<HalfOpen>,
     pub(crate) dial: Option<Dialing>,
-    /// The INIT answered last inside the association that is; becomes `confirmed` with its first authentic packet.
+    /// The INIT answered last inside the association that is.
     pub(crate) answered: Option<Opened>,
     pub(crate) confirmed: Option<Opened>,
     pub(crate) hints: Vec<SocketAddr>,

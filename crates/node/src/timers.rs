@@ -38,6 +38,10 @@ impl<K: Copy + Ord> Timers<K> {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.at.len()
+    }
+
     pub(crate) fn next(&self) -> Option<Time> {
         self.due.first().map(|(time, _)| *time)
     }

@@ -20,7 +20,6 @@ struct Entry {
 }
 
 /// Associations and their CIDs. Decides nothing about peers: that is control's part.
-#[derive(Debug)]
 pub(crate) struct Worker {
     entries: BTreeMap<AssociationKey, Entry>,
     pub(crate) directory: Directory,
@@ -30,6 +29,17 @@ pub(crate) struct Worker {
     /// Associations that may have events, each at most once.
     speakers: VecDeque<AssociationKey>,
     next_key: u64,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Worker")
+            .field("associations", &self.entries.len())
+            .field("cids", &self.directory.len())
+            .field("timers", &self.timers.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Worker {

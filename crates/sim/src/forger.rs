@@ -12,12 +12,12 @@ const HEADER: usize = 32;
 /// The last octets of a handshake packet: `mac2`, which nobody looks at as long as there are no cookies.
 const MAC2: usize = 16;
 
-/// Which forgeries are made.
+/// Which forgeries are made of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// While nodes shake hands: an exact copy of a handshake packet is as good as the original, and is answered as that was.
+    /// It may belong to a handshake that is pending: an exact copy of a handshake packet is as good as the original, and is answered as that was.
     Handshake,
-    /// Once they have: a copy is a replay.
+    /// It is old: a copy is a replay.
     Established,
 }
 
@@ -39,15 +39,16 @@ impl Forger {
         }
     }
 
-    /// A forgery, made of something in `seen`; nothing if there is nothing yet. Goes to where its model went, or to one of
-    /// `others`.
+    /// A forgery, made of one of `models`; nothing if there is none. It is like nothing in `seen`, unless the stage allows copies.
+    /// Goes to where its model went, or to one of `others`.
     pub fn forge(
         &mut self,
+        models: &[Packet],
         seen: &[Packet],
         others: &[SocketAddr],
         stage: Stage,
     ) -> Option<Packet> {
-        let mut packet = self.choose(seen)?.clone();
+        let mut packet = self.choose(models)?.clone();
         self.damage(&mut packet, seen, stage);
         if self.random.below(4) == 0 {
             packet.source = self.own;
@@ -165,7 +166,7 @@ mod tests {
         let (seen, mut forger) = (seen(), Forger::new(1));
         for _ in 0..5_000 {
             let forged = forger
-                .forge(&seen, &[seen[0].source], Stage::Handshake)
+                .forge(&seen, &seen, &[seen[0].source], Stage::Handshake)
                 .unwrap();
             assert!(seen.iter().all(|packet| packet.payload != forged.payload));
             let mac2_only = seen[..2].iter().any(|packet| {
@@ -181,7 +182,7 @@ mod tests {
     fn later_copies_are_sent_too_and_all_kinds_have_their_turn() {
         let (seen, mut forger) = (seen(), Forger::new(1));
         let forged: Vec<_> = (0..2_000)
-            .filter_map(|_| forger.forge(&seen, &[seen[0].source], Stage::Established))
+            .filter_map(|_| forger.forge(&seen, &seen, &[seen[0].source], Stage::Established))
             .collect();
         let copies = forged
             .iter()
@@ -198,7 +199,11 @@ mod tests {
 
     #[test]
     fn without_anything_seen_there_is_nothing_to_forge() {
-        assert!(Forger::new(1).forge(&[], &[], Stage::Established).is_none());
+        assert!(
+            Forger::new(1)
+                .forge(&[], &[], &[], Stage::Established)
+                .is_none()
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use keyway_node::{
 use keyway_wire::{ServiceName, Time};
 
 use crate::applications::{Application, Plan};
-use crate::world::{Program, SendTo};
+use crate::program::{Program, SendTo};
 
 /// The wall-clock time at which every world begins: some second in 2027.
 const BEGINNING: Wall = Wall(1_800_000_000);

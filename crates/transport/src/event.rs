@@ -12,7 +12,8 @@ use crate::{PingId, Route};
 /// per path and per kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AssociationEvent {
-    /// An authentic packet proved that the peer holds the keys of the handshake. Said once for each association.
+    /// An authentic packet proved that the peer holds the keys of a handshake. Said for each session: whoever answers an
+    /// INIT has to know which ones are over, so as not to answer them again.
     Confirmed,
     /// The peer opened a stream.
     Opened {

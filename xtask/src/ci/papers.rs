@@ -127,11 +127,11 @@ impl Tree {
                     path.is_empty() || path.contains("://") || path.starts_with("mailto:");
                 (!elsewhere).then(|| self.exists(&normal(&folder.join(path))))
             }
-            Mention::Code(code) => self.judge_code(code),
+            Mention::Code(code) => self.judge_code(code, folder),
         }
     }
 
-    fn judge_code(&self, code: &str) -> Option<bool> {
+    fn judge_code(&self, code: &str, folder: &Path) -> Option<bool> {
         let plain =
             |character: char| character.is_ascii_alphanumeric() || "_-./".contains(character);
         if code.is_empty() || !code.chars().all(plain) || code.starts_with('/') {
@@ -152,7 +152,10 @@ impl Tree {
             .map(|first| PathBuf::from(first.as_os_str()))?;
         let begins_like_ours =
             self.exists(&first) || self.exists(&Path::new("crates").join(&first));
-        (begins_like_ours || ends_like_ours).then(|| self.exists(&path) || self.exists(&short))
+        let beside = normal(&folder.join(code));
+        let places = [&path, &short, &beside];
+        (begins_like_ours || ends_like_ours)
+            .then(|| places.into_iter().any(|place| self.exists(place)))
     }
 
     fn exists(&self, path: &Path) -> bool {

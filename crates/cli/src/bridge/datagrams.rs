@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway::{DatagramError, DatagramSocket, Node};
+use keyway::{ConnectError, DatagramError, DatagramSocket, Lost, Node};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tracing::debug;
+use tracing::{debug, warn};
 
+use crate::exit::Failure;
 use crate::service::Service;
 
 /// A flow without traffic ends after this time, as most NATs have it for UDP.
@@ -24,6 +25,10 @@ const SENDERS_MAX: usize = 1024;
 /// Datagrams of one sender that wait for the flow to be opened.
 const WAITING_MAX: usize = 64;
 
+/// How long nothing more of a sender is carried once its flow was refused or found no way: a sender of telemetry does not pause by itself, and
+/// would have the peer asked, and the log filled, once a round trip.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// Carries datagrams both ways until there were none for [`IDLE`] or an end is gone.
 pub(crate) async fn join(local: &UdpSocket, flow: &DatagramSocket) {
     let mut outgoing = vec![0; DATAGRAM_LEN_MAX];
@@ -31,8 +36,9 @@ pub(crate) async fn join(local: &UdpSocket, flow: &DatagramSocket) {
     loop {
         tokio::select! {
             received = local.recv(&mut outgoing) => match received {
-                Ok(len) if !sent(flow.send(&outgoing[..len]).await) => return,
-                Ok(_) => {}
+                Ok(len) => if let Err(error) = send(flow, &outgoing[..len]).await {
+                    return debug!(%error, "flow done");
+                },
                 // ICMP told that nobody listens there; somebody may again.
                 Err(error) => debug!(%error, "the target did not take a datagram"),
             },
@@ -45,18 +51,14 @@ pub(crate) async fn join(local: &UdpSocket, flow: &DatagramSocket) {
     }
 }
 
-/// Whether the flow goes on after a send. What does not fit is dropped, as any link drops it.
-fn sent(result: Result<(), DatagramError>) -> bool {
-    match result {
-        Ok(()) => true,
+/// Sends a datagram. What does not fit is dropped, as any link drops it.
+async fn send(flow: &DatagramSocket, datagram: &[u8]) -> Result<(), DatagramError> {
+    match flow.send(datagram).await {
         Err(DatagramError::TooLarge { size, max }) => {
             debug!(size, max, "a datagram was too large for the path");
-            true
+            Ok(())
         }
-        Err(error) => {
-            debug!(%error, "flow done");
-            false
-        }
+        sent => sent,
     }
 }
 
@@ -101,28 +103,47 @@ struct Flow {
 }
 
 impl Flow {
-    async fn run(self, mut outgoing: mpsc::Receiver<Vec<u8>>) {
-        let flow = match self
-            .node
-            .datagrams(&self.service.peer, &self.service.service)
-            .await
-        {
-            Ok(flow) => flow,
-            Err(error) => return tracing::warn!(%error, "cannot reach the service"),
+    async fn run(self, outgoing: mpsc::Receiver<Vec<u8>>) {
+        let Service { peer, service } = &self.service;
+        let outcome = match self.node.datagrams(peer, service).await {
+            Ok(flow) => self.carry(&flow, outgoing).await.map_err(Failure::from),
+            Err(ConnectError::Lost(Lost::NodeClosed)) => Ok(()),
+            Err(error) => Err(error.into()),
         };
+        if let Err(failure) = outcome {
+            warn!(service, "cannot reach the service: {failure}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Carries datagrams both ways until there were none for [`IDLE`] or the flow is over.
+    async fn carry(
+        &self,
+        flow: &DatagramSocket,
+        mut outgoing: mpsc::Receiver<Vec<u8>>,
+    ) -> Result<(), DatagramError> {
         let mut incoming = vec![0; DATAGRAM_LEN_MAX];
-        loop {
+        let outcome = loop {
             tokio::select! {
                 datagram = outgoing.recv() => match datagram {
-                    Some(datagram) if sent(flow.send(&datagram).await) => {}
-                    Some(_) | None => return,
+                    Some(datagram) => if let Err(error) = send(flow, &datagram).await { break error },
+                    None => return Ok(()),
                 },
                 received = flow.recv(&mut incoming) => match received {
                     Ok(len) => drop(self.local.send_to(&incoming[..len], self.sender).await),
-                    Err(error) => return debug!(%error, "flow done"),
+                    Err(error) => break error,
                 },
-                () = tokio::time::sleep(IDLE) => return debug!("flow idle"),
+                () = tokio::time::sleep(IDLE) => {
+                    debug!("flow idle");
+                    return Ok(());
+                }
             }
+        };
+        if outcome == DatagramError::Refused {
+            return Err(outcome);
         }
+        // The next datagram opens another flow.
+        debug!(error = %outcome, "flow done");
+        Ok(())
     }
 }

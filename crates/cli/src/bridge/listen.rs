@@ -2,12 +2,16 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use keyway::Node;
+use keyway::{ConnectError, Lost, Node};
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
 use tracing::{debug, warn};
 
 use super::{datagrams, streams};
+use crate::ending::Hold;
 use crate::exit::Failure;
 use crate::forwarding::Forwarding;
 use crate::service::{Service, Socket};
@@ -35,14 +39,16 @@ impl Opened {
     pub(crate) async fn open(forwarding: Forwarding) -> Result<Self, Failure> {
         let Forwarding { listen, service } = forwarding;
         let failed = |error: std::io::Error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    "; another program has it: choose another, or port 0 for a free one"
-                }
-                std::io::ErrorKind::PermissionDenied => {
-                    "; choose one that this user may open, such as a port from 1024 on"
-                }
-                _ => "",
+            use std::io::ErrorKind;
+            let kind = error.kind();
+            let hint = if kind == ErrorKind::AddrInUse {
+                "; another program has it: choose another, or port 0 for a free one"
+            } else if kind == ErrorKind::AlreadyExists {
+                "; it is not a socket: choose another path"
+            } else if kind == ErrorKind::PermissionDenied {
+                "; choose one that this user may open, such as a port from 1024 on"
+            } else {
+                ""
             };
             Failure::new(format!("cannot listen on {listen}: {error}{hint}"))
         };
@@ -93,26 +99,30 @@ impl Opened {
     }
 
     /// Serves the socket for as long as the task lives.
-    pub(crate) async fn serve(self, node: Node) {
+    pub(crate) async fn serve(self, node: Node, hold: Hold) {
         match self {
             Self::Udp(socket, service) => datagrams::forward(node, socket, service).await,
-            Self::Tcp(listener, service) => loop {
-                match listener.accept().await {
-                    Ok((local, _)) => {
-                        let _ = local.set_nodelay(true);
-                        tokio::spawn(connect(node.clone(), local, service.clone()));
+            Self::Tcp(listener, service) => {
+                let way = Way::new(node, service, hold);
+                loop {
+                    match listener.accept().await {
+                        Ok((local, _)) => {
+                            let _ = local.set_nodelay(true);
+                            tokio::spawn(way.clone().connect(local));
+                        }
+                        Err(error) => pause(&error).await,
                     }
-                    Err(error) => pause(&error).await,
                 }
-            },
-            Self::Unix(listener, _file, service) => loop {
-                match listener.accept().await {
-                    Ok((local, _)) => {
-                        tokio::spawn(connect(node.clone(), local, service.clone()));
+            }
+            Self::Unix(listener, _file, service) => {
+                let way = Way::new(node, service, hold);
+                loop {
+                    match listener.accept().await {
+                        Ok((local, _)) => drop(tokio::spawn(way.clone().connect(local))),
+                        Err(error) => pause(&error).await,
                     }
-                    Err(error) => pause(&error).await,
                 }
-            },
+            }
         }
     }
 }
@@ -120,7 +130,7 @@ impl Opened {
 /// Out of descriptors, most likely: accepting again at once would only burn the processor.
 async fn pause(error: &std::io::Error) {
     warn!(%error, "cannot accept a local connection");
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 /// Binds a socket file that nobody else may connect to. A file that a dead process left is replaced, a live one is not.
@@ -135,23 +145,72 @@ fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
             Ok(_) | Err(_) => return Err(std::io::ErrorKind::AddrInUse.into()),
         }
     }
-    // Bound under another name and moved once its mode is right: nobody else can connect in between.
+    // Bound under another name, and given its own once its mode is right: nobody else can connect in between.
     let mut staging = path.as_os_str().to_owned();
     staging.push(".new");
     let staging = PathBuf::from(staging);
     let _ = std::fs::remove_file(&staging);
     let listener = UnixListener::bind(&staging)?;
     std::fs::set_permissions(&staging, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::rename(&staging, path)?;
-    Ok(listener)
+    // Linked, not renamed: a rename would replace whatever file has the name.
+    let linked = std::fs::hard_link(&staging, path);
+    std::fs::remove_file(&staging)?;
+    linked.map(|()| listener)
 }
 
-async fn connect(node: Node, local: impl streams::Local, service: Service) {
-    match node.connect(&service.peer, &service.service).await {
-        Ok(stream) => streams::join(local, stream).await,
-        Err(error) => {
-            warn!(%error, "cannot reach the service");
-            local.abort();
+/// How long a connection waits for a silent peer before that is said.
+const NOTICE: Duration = Duration::from_secs(5);
+
+/// The way from one local socket to its service.
+#[derive(Clone)]
+struct Way {
+    node: Node,
+    service: Service,
+    hold: Hold,
+    /// It was said that the peer does not answer. Once for all connections that wait for it.
+    noticed: Arc<AtomicBool>,
+}
+
+impl Way {
+    fn new(node: Node, service: Service, hold: Hold) -> Self {
+        Self {
+            node,
+            service,
+            hold,
+            noticed: Arc::default(),
         }
     }
+
+    async fn connect(mut self, local: impl streams::Local) {
+        // Dropping it from here on shows a break.
+        local.guard();
+        let service = &self.service.service;
+        let outcome = tokio::select! {
+            outcome = self.node.connect(&self.service.peer, service) => outcome,
+            () = self.hold.ended() => return,
+            () = notice(&self.service, &self.noticed) => return,
+        };
+        match outcome {
+            Ok(stream) => {
+                self.noticed.store(false, Ordering::Relaxed);
+                streams::join(local, stream, self.hold).await;
+            }
+            Err(ConnectError::Lost(Lost::NodeClosed)) => {}
+            Err(error) => warn!(
+                service,
+                "cannot reach the service: {}",
+                Failure::from(error)
+            ),
+        }
+    }
+}
+
+/// Says after a while that the peer does not answer, and never ends.
+async fn notice(service: &Service, noticed: &AtomicBool) {
+    tokio::time::sleep(NOTICE).await;
+    if !noticed.swap(true, Ordering::Relaxed) {
+        let (peer, service) = (service.peer.node_id(), &service.service);
+        warn!(%peer, service, "the peer has not answered yet; connections wait for it");
+    }
+    std::future::pending().await
 }

@@ -5,10 +5,11 @@ use tokio::net::{TcpStream, UdpSocket, UnixStream};
 use tracing::{debug, warn};
 
 use super::{datagrams, streams};
+use crate::ending::Hold;
 use crate::service::Socket;
 
 /// Serves one service until the node ends.
-pub(crate) async fn serve(mut listener: Listener, target: Socket) {
+pub(crate) async fn serve(mut listener: Listener, target: Socket, hold: Hold) {
     loop {
         match &target {
             Socket::Udp(address) => match listener.accept_datagrams().await {
@@ -19,7 +20,7 @@ pub(crate) async fn serve(mut listener: Listener, target: Socket) {
             },
             Socket::Tcp(_) | Socket::Unix(_) => match listener.accept().await {
                 Ok(stream) => {
-                    tokio::spawn(connect_stream(stream, target.clone()));
+                    tokio::spawn(connect_stream(stream, target.clone(), hold.clone()));
                 }
                 Err(error) => return debug!(%error, "no more streams"),
             },
@@ -27,18 +28,18 @@ pub(crate) async fn serve(mut listener: Listener, target: Socket) {
     }
 }
 
-async fn connect_stream(stream: Stream, target: Socket) {
+async fn connect_stream(stream: Stream, target: Socket, hold: Hold) {
     match &target {
         Socket::Tcp(address) => match TcpStream::connect(address).await {
             Ok(local) => {
                 // The peer's writes have been gathered already; waiting for more would only add delay.
                 let _ = local.set_nodelay(true);
-                streams::join(local, stream).await;
+                streams::join(local, stream, hold).await;
             }
             Err(error) => refuse(stream, &target, &error),
         },
         Socket::Unix(path) => match UnixStream::connect(path).await {
-            Ok(local) => streams::join(local, stream).await,
+            Ok(local) => streams::join(local, stream, hold).await,
             Err(error) => refuse(stream, &target, &error),
         },
         Socket::Udp(_) => stream.reset(codes::UNKNOWN_SERVICE),

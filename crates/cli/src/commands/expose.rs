@@ -1,22 +1,33 @@
 //! `keyway expose`
 
+use tokio::task::JoinSet;
+
 use crate::arguments::Expose;
 use crate::bridge::target;
+use crate::ending::Ending;
 use crate::exit::{Exit, Failure};
 use crate::{output, signals};
 
 pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
     let allow = super::allow(&arguments.allow, "keyway expose")?;
     let patience = arguments.patience.patience.unwrap_or(super::PATIENCE);
-    let node = arguments.node.builder()?.patience(patience).bind().await?;
+    let node = arguments
+        .node
+        .builder(
+            "this node has a new id at each start, which others must be told; --key keeps one",
+        )?
+        .patience(patience)
+        .bind()
+        .await?;
+    let ending = Ending::new();
+    let mut services = JoinSet::new();
     for exposure in arguments.services {
         let listener = node
             .listen(&exposure.service)
             .allow(allow.clone())
             .start()?;
-        tokio::spawn(target::serve(listener, exposure.target));
+        services.spawn(target::serve(listener, exposure.target, ending.hold()));
     }
-    output::line(format_args!("ready {}", node.node_id()))?;
     if arguments.node.servers.is_empty() {
         let at: Vec<_> = node
             .local_addresses()
@@ -24,11 +35,14 @@ pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
             .map(ToString::to_string)
             .collect();
         eprintln!(
-            "keyway: no --server: peers need an address of this node, at {}",
-            at.join(" or ")
+            "keyway: no --server: peers need an address of this node, which listens on {}",
+            at.join(" and ")
         );
     }
+    output::line(format_args!("ready {}", node.node_id()))?;
     signals::asked_to_end().await;
+    services.shutdown().await;
+    ending.end().await;
     super::close(&node).await;
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use tokio::task::JoinSet;
 
 use crate::arguments::Forward;
 use crate::bridge::listen::Opened;
+use crate::ending::Ending;
 use crate::exit::{Exit, Failure};
 use crate::{output, signals};
 
@@ -13,11 +14,14 @@ pub(crate) async fn run(arguments: Forward) -> Result<Exit, Failure> {
     for forwarding in arguments.forwardings {
         opened.push(Opened::open(forwarding).await?);
     }
-    let builder = arguments.node.builder()?.patience(patience);
-    let node = builder
-        .connect_deadline(patience.max(CONNECT_DEADLINE_MIN))
+    let node = arguments
+        .node
+        .builder(super::NOT_ON_LISTS)?
+        .patience(patience)
+        .connect_deadline(patience)
         .bind()
         .await?;
+    let ending = Ending::new();
     let mut sockets = JoinSet::new();
     for socket in opened {
         let service = socket.service();
@@ -27,15 +31,13 @@ pub(crate) async fn run(arguments: Forward) -> Result<Exit, Failure> {
             service.peer,
             service.service
         );
-        sockets.spawn(socket.serve(node.clone()));
+        sockets.spawn(socket.serve(node.clone(), ending.hold()));
     }
     output::line("ready")?;
     signals::asked_to_end().await;
     // Socket files are removed with their tasks.
     sockets.shutdown().await;
+    ending.end().await;
     super::close(&node).await;
     Ok(Exit::Done)
 }
-
-/// A local connection waits at least this long for the peer, however little patience its streams are to have.
-const CONNECT_DEADLINE_MIN: std::time::Duration = std::time::Duration::from_secs(1);

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::arguments::Lookup;
 use crate::exit::{Exit, Failure};
-use crate::output;
+use crate::{output, signals};
+use keyway::LookupError;
 
 /// The object of `--json`. Times are seconds since 1970.
 #[derive(Serialize)]
@@ -22,14 +23,23 @@ struct Object {
 }
 
 pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
+    if arguments.node.servers.is_empty() {
+        return Err(LookupError::NoServer.into());
+    }
     let node = arguments
         .node
-        .builder()?
+        .builder("asking with an identity that is thrown away")?
         .connect_deadline(arguments.patience)
         .bind()
         .await?;
-    let answer = node.lookup(arguments.peer.node_id()).await;
+    let answer = tokio::select! {
+        answer = node.lookup(arguments.peer.node_id()) => Some(answer),
+        () = signals::told_to_end() => None,
+    };
     super::close(&node).await;
+    let Some(answer) = answer else {
+        return Ok(Exit::Done);
+    };
     let record = answer?;
     let object = Object {
         node: record.node.to_string(),

@@ -17,12 +17,20 @@ use keyway::{Allow, Node, NodeBuilder};
 
 use crate::arguments::{Admission, Command, NodeOptions};
 use crate::exit::{Exit, Failure};
+use crate::signals;
 
 /// How long `expose` and `forward` bear with a silent peer: a change of network, a router's restart.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
-/// How long a node that was asked to end waits for its peers. Whoever sent SIGTERM will send SIGKILL before long.
-const LINGER: Duration = Duration::from_secs(5);
+/// What an ephemeral identity means to a node that reaches others.
+const NOT_ON_LISTS: &str =
+    "this node has a new identity at each start, so only peers that --allow any let it in";
+
+/// How long a node that ends waits for its peers to acknowledge what was written.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How long the whole end of a node may take, goodbyes included. Whoever sends SIGTERM sends SIGKILL before long.
+const CLOSING_MAX: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
@@ -34,15 +42,21 @@ pub(crate) async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Ping(ping) => ping::run(ping).await,
         Command::Perf(perf) => perf::run(perf).await,
         Command::Lookup(lookup) => lookup::run(lookup).await,
-        Command::Demo => demo::run().await,
+        Command::Demo => tokio::select! {
+            outcome = demo::run() => outcome,
+            () = signals::told_to_end() => Ok(Exit::Done),
+        },
         Command::Completions(completions) => Ok(completions::run(&completions)),
     }
 }
 
 impl NodeOptions {
     /// A node as the options describe it, not bound yet.
-    fn builder(&self) -> Result<NodeBuilder, Failure> {
-        let mut builder = self.identity.apply(Node::builder())?.linger(LINGER);
+    ///
+    /// Where the identity is ephemeral, that is said on stderr, `meaning` being what it means.
+    fn builder(&self, meaning: &str) -> Result<NodeBuilder, Failure> {
+        let builder = self.identity.apply(Node::builder(), meaning)?;
+        let mut builder = builder.linger(LINGER);
         for server in &self.servers {
             builder = builder.server(server.clone());
         }
@@ -72,9 +86,13 @@ fn allow(admissions: &[Admission], what: &str) -> Result<Allow, Failure> {
     )))
 }
 
-/// Ends a node in order. What a peer did not take within [`LINGER`] is said, and is no reason to hang.
+/// Ends a node in order. What a peer did not take in time is said, and is no reason to hang.
 async fn close(node: &Node) {
-    if let Err(error) = node.close().await {
-        tracing::warn!(%error, "ended");
+    match tokio::time::timeout(CLOSING_MAX, node.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("{error}"),
+        Err(_) => tracing::warn!(
+            "ended before the peers had everything that was written, or had said goodbye"
+        ),
     }
 }

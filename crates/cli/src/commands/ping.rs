@@ -1,5 +1,6 @@
 //! `keyway ping`
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use keyway::{ConnectError, Pong, Route};
@@ -28,27 +29,22 @@ struct Tally {
 pub(crate) async fn run(arguments: Ping) -> Result<Exit, Failure> {
     let node = arguments
         .node
-        .builder()?
+        .builder(crate::commands::NOT_ON_LISTS)?
         .connect_deadline(arguments.patience)
         .bind()
         .await?;
     let mut tally = Tally::default();
     let outcome = tokio::select! {
         outcome = pings(&node, &arguments, &mut tally) => outcome,
-        () = signals::asked_to_end() => Ok(()),
+        () = asked_to_end(&arguments) => Ok(()),
     };
     super::close(&node).await;
-    if !arguments.json {
-        tally.print()?;
+    if arguments.json {
+        eprintln!("keyway: {tally}");
+    } else {
+        output::line(&tally)?;
     }
-    match outcome {
-        Err(failure) if tally.rtts.is_empty() => Err(failure),
-        Err(failure) => {
-            eprintln!("error: {failure}");
-            Ok(failure.exit)
-        }
-        Ok(()) => Ok(Exit::Done),
-    }
+    outcome.map(|()| Exit::Done)
 }
 
 #[expect(
@@ -65,10 +61,8 @@ async fn pings(node: &keyway::Node, arguments: &Ping, tally: &mut Tally) -> Resu
                 tally.rtts.push(pong.rtt);
                 report(arguments, tally.sent, &pong)?;
             }
-            // An established pair may be cut off for a while: say so, and go on.
-            Err(error @ ConnectError::TimedOut { .. })
-                if !tally.rtts.is_empty() && arguments.count.is_none() =>
-            {
+            // Two that have met may be cut off for a while: say so, and go on.
+            Err(error @ ConnectError::TimedOut { .. }) if !tally.rtts.is_empty() => {
                 eprintln!("keyway: {}: {error}", tally.sent);
             }
             Err(error) => return Err(error.into()),
@@ -76,6 +70,15 @@ async fn pings(node: &keyway::Node, arguments: &Ping, tally: &mut Tally) -> Resu
         due = Instant::now().max(due + arguments.interval);
     }
     Ok(())
+}
+
+/// A number of pings ends by itself: there a closed stdin, which scripts often leave behind, means nothing.
+async fn asked_to_end(arguments: &Ping) {
+    if arguments.count.is_some() {
+        signals::told_to_end().await;
+    } else {
+        signals::asked_to_end().await;
+    }
 }
 
 fn report(arguments: &Ping, seq: u64, pong: &Pong) -> Result<(), Failure> {
@@ -105,20 +108,20 @@ pub(crate) fn describe(route: &Route) -> (&'static str, Option<String>) {
     }
 }
 
-impl Tally {
-    fn print(&self) -> Result<(), Failure> {
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let received = self.rtts.len();
-        let Some(least) = self.rtts.iter().min() else {
-            return output::line(format_args!("{} sent, none answered", self.sent));
+        let (Some(least), Some(most)) = (self.rtts.iter().min(), self.rtts.iter().max()) else {
+            return write!(f, "{} sent, none answered", self.sent);
         };
-        let most = self.rtts.iter().max().unwrap_or(least);
         let mean = self.rtts.iter().sum::<Duration>().as_secs_f64() / received as f64;
-        output::line(format_args!(
+        write!(
+            f,
             "{} sent, {received} answered; least {:.3} ms, mean {:.3} ms, most {:.3} ms",
             self.sent,
             least.as_secs_f64() * 1e3,
             mean * 1e3,
             most.as_secs_f64() * 1e3,
-        ))
+        )
     }
 }

@@ -14,7 +14,10 @@ pub(crate) async fn run(arguments: Server) -> Result<Exit, Failure> {
     }
     let builder = arguments
         .identity
-        .apply(Node::builder())?
+        .apply(
+            Node::builder(),
+            "the id, and with it the string that others pass to --server, changes at each start",
+        )?
         .serve_rendezvous()
         .linger(super::LINGER);
     let node = bind(builder, arguments.listen).await?;
@@ -37,9 +40,10 @@ pub(crate) async fn run(arguments: Server) -> Result<Exit, Failure> {
 
 /// Listening on `[::]` means everything: both families, as far as the machine has them.
 async fn bind(builder: keyway::NodeBuilder, listen: SocketAddr) -> Result<Node, Failure> {
-    let builder = match listen.ip() {
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => builder.bind_port(listen.port()),
-        _ => builder.bind_address(listen),
+    let builder = if listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        builder.bind_port(listen.port())
+    } else {
+        builder.bind_address(listen)
     };
     Ok(builder.bind().await?)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use keyway_node::{AssociationKey, Node, StreamKey};
 use keyway_wire::Time;
 
+use crate::codes;
 use crate::error::{DatagramError, Lost, WriteError};
 use crate::flow::Flow;
 use crate::inbox::Channel;
@@ -19,7 +20,8 @@ const SERVED_PER_ROUND: usize = 64;
 /// Everything that is open, and the line of what has work.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    open: BTreeMap<StreamKey, Open>,
+    /// By association, since most of what concerns more than one concerns all of an association.
+    open: BTreeMap<AssociationKey, BTreeMap<StreamKey, Open>>,
     work: VecDeque<Channel>,
     /// One datagram on its way, kept for its capacity.
     scratch: Vec<u8>,
@@ -33,23 +35,31 @@ struct Open {
 
 impl Channels {
     pub(super) fn insert_stream(&mut self, now: Time, pipe: Arc<Pipe>) {
-        self.open.insert(
-            pipe.key(),
+        self.insert(now, pipe.key(), Channel::Stream(pipe));
+    }
+
+    pub(super) fn insert_flow(&mut self, now: Time, flow: Arc<Flow>) {
+        self.insert(now, flow.key(), Channel::Datagrams(flow));
+    }
+
+    fn insert(&mut self, now: Time, key: StreamKey, channel: Channel) {
+        let streams = self.open.entry(key.association()).or_default();
+        streams.insert(
+            key,
             Open {
-                channel: Channel::Stream(pipe),
+                channel,
                 since: now,
             },
         );
     }
 
-    pub(super) fn insert_flow(&mut self, now: Time, flow: Arc<Flow>) {
-        self.open.insert(
-            flow.key(),
-            Open {
-                channel: Channel::Datagrams(flow),
-                since: now,
-            },
-        );
+    fn remove(&mut self, key: StreamKey) -> Option<Open> {
+        let streams = self.open.get_mut(&key.association())?;
+        let removed = streams.remove(&key);
+        if streams.is_empty() {
+            self.open.remove(&key.association());
+        }
+        removed
     }
 
     /// Puts `channel`, which is marked as listed, in line.
@@ -65,13 +75,13 @@ impl Channels {
                 Some(Channel::Stream(pipe)) => {
                     pipe.serve(node, wakes);
                     if pipe.is_over() {
-                        self.open.remove(&pipe.key());
+                        self.remove(pipe.key());
                     }
                 }
                 Some(Channel::Datagrams(flow)) => {
                     flow.serve(node, &mut self.scratch);
                     if flow.is_over() {
-                        self.open.remove(&flow.key());
+                        self.remove(flow.key());
                     }
                 }
                 None => break,
@@ -151,22 +161,25 @@ impl Channels {
         lost: &Lost,
         wakes: &mut Vec<Waker>,
     ) {
-        for key in self.keys_of(association) {
-            match self.open.remove(&key).map(|open| open.channel) {
-                Some(Channel::Stream(pipe)) => pipe.end(lost, node, wakes),
-                Some(Channel::Datagrams(flow)) => flow.fail(&DatagramError::Lost(lost.clone())),
-                None => {}
+        for open in self
+            .open
+            .remove(&association)
+            .unwrap_or_default()
+            .into_values()
+        {
+            match open.channel {
+                Channel::Stream(pipe) => pipe.end(lost, node, wakes),
+                Channel::Datagrams(flow) => flow.fail(&DatagramError::Lost(lost.clone())),
             }
         }
     }
 
     /// When the first stream or flow of this association loses its patience, if the association stalled at `stalled`.
     pub(super) fn patience_end(&self, association: AssociationKey, stalled: Time) -> Option<Time> {
-        let open = self
-            .open
-            .iter()
-            .filter(|(key, _)| key.association() == association);
-        open.map(|(_, open)| open.since.max(stalled) + open.channel.patience())
+        let streams = self.open.get(&association)?;
+        streams
+            .values()
+            .map(|open| open.patience_end(stalled))
             .min()
     }
 
@@ -179,56 +192,60 @@ impl Channels {
         stalled: Time,
         wakes: &mut Vec<Waker>,
     ) {
-        for key in self.keys_of(association) {
-            let Some(open) = self.open.get(&key) else {
-                continue;
+        let streams = self.open.get_mut(&association).into_iter();
+        let impatient = streams.flat_map(|streams| {
+            streams.extract_if(.., |_, open| open.patience_end(stalled) <= now)
+        });
+        for (key, open) in impatient {
+            let lost = Lost::TimedOut {
+                patience: open.channel.patience(),
             };
-            let patience = open.channel.patience();
-            if now < open.since.max(stalled) + patience {
-                continue;
-            }
-            let lost = Lost::TimedOut { patience };
             open.channel.lose(&lost, wakes);
-            node.reset(key, crate::codes::ABANDONED);
-            node.stop(key, crate::codes::ABANDONED);
-            self.open.remove(&key);
+            node.reset(key, codes::ABANDONED);
+            node.stop(key, codes::ABANDONED);
         }
     }
 
     /// The node closes: nobody may write any more.
     pub(super) fn refuse_writes(&mut self, wakes: &mut Vec<Waker>) {
-        let keys: Vec<StreamKey> = self.open.keys().copied().collect();
-        for key in keys {
-            match self.get(key) {
-                Some(Channel::Stream(pipe)) => pipe.refuse_writes(wakes),
-                Some(Channel::Datagrams(flow)) => flow.refuse_sends(),
-                None => {}
+        for open in self.open.values().flat_map(BTreeMap::values) {
+            match &open.channel {
+                Channel::Stream(pipe) => pipe.refuse_writes(wakes),
+                Channel::Datagrams(flow) => flow.refuse_sends(),
             }
-            self.list(key);
+            if open.channel.list() {
+                self.work.push_back(open.channel.clone());
+            }
         }
     }
 
     /// Whether anything that was written has not been handed to the node.
     pub(super) fn hold_back(&self) -> bool {
-        !self.work.is_empty() || self.open.values().any(|open| open.channel.holds_back())
+        let mut open = self.open.values().flat_map(BTreeMap::values);
+        !self.work.is_empty() || open.any(|open| open.channel.holds_back())
     }
 
     /// The driver is no more.
     pub(super) fn lose_all(&mut self, lost: &Lost, wakes: &mut Vec<Waker>) {
-        while let Some((_, open)) = self.open.pop_first() {
+        for open in std::mem::take(&mut self.open)
+            .into_values()
+            .flat_map(BTreeMap::into_values)
+        {
             open.channel.lose(lost, wakes);
         }
         self.work.clear();
     }
 
     fn get(&self, key: StreamKey) -> Option<&Channel> {
-        self.open.get(&key).map(|open| &open.channel)
+        let streams = self.open.get(&key.association())?;
+        streams.get(&key).map(|open| &open.channel)
     }
 
     fn keys_of(&self, association: AssociationKey) -> Vec<StreamKey> {
         self.open
-            .keys()
-            .filter(|key| key.association() == association)
+            .get(&association)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
             .copied()
             .collect()
     }
@@ -239,6 +256,13 @@ impl Channels {
         {
             self.work.push_back(channel.clone());
         }
+    }
+}
+
+impl Open {
+    /// When patience ends, if the association stalled at `stalled`. Nobody waited before the stream was there.
+    fn patience_end(&self, stalled: Time) -> Time {
+        self.since.max(stalled) + self.channel.patience()
     }
 }
 

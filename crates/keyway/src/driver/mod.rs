@@ -249,7 +249,7 @@ impl Driver {
     fn deadline(&self, now: Time) -> Time {
         let deadlines = [
             self.node.poll_timeout(now),
-            self.stalls.next(&self.channels),
+            self.stalls.next(),
             self.phase.deadline(),
         ];
         let earliest = deadlines

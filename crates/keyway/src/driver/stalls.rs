@@ -7,7 +7,9 @@ use keyway_node::AssociationKey;
 use keyway_wire::Time;
 
 use super::Driver;
-use super::channels::Channels;
+
+/// Patience is looked at again after this time at the latest: the application may have shortened it meanwhile.
+const CHECK_INTERVAL_MAX: Duration = Duration::from_secs(10);
 
 /// Since when which association has waited for an acknowledgement.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub(super) struct Stalls {
     since: BTreeMap<AssociationKey, Time>,
     /// How long the node waits before it says so: that much has passed already when it does.
     notice: Duration,
+    /// When to look at the patience of their streams next; never if there are none.
+    check: Option<Time>,
 }
 
 impl Stalls {
@@ -22,11 +26,13 @@ impl Stalls {
         Self {
             since: BTreeMap::new(),
             notice,
+            check: None,
         }
     }
 
     pub(super) fn begin(&mut self, now: Time, association: AssociationKey) {
         self.since.entry(association).or_insert(now - self.notice);
+        self.check = Some(now);
     }
 
     pub(super) fn end(&mut self, association: AssociationKey) {
@@ -37,27 +43,25 @@ impl Stalls {
         self.since.contains_key(&association)
     }
 
-    /// When the next stream loses its patience.
-    pub(super) fn next(&self, channels: &Channels) -> Option<Time> {
-        self.since
-            .iter()
-            .filter_map(|(association, since)| channels.patience_end(*association, *since))
-            .min()
+    /// When to look at patience next.
+    pub(super) const fn next(&self) -> Option<Time> {
+        self.check
     }
 }
 
 impl Driver {
+    /// Ends the streams whose patience is over, if it is time to look.
     pub(super) fn end_impatient_streams(&mut self, now: Time) {
-        if self
-            .stalls
-            .next(&self.channels)
-            .is_none_or(|next| next > now)
-        {
+        if self.stalls.check.is_none_or(|check| now < check) {
             return;
         }
-        for (association, since) in self.stalls.since.clone() {
+        let mut next = None;
+        for (association, since) in &self.stalls.since {
             self.channels
-                .end_impatient(&mut self.node, now, association, since, &mut self.wakes);
+                .end_impatient(&mut self.node, now, *association, *since, &mut self.wakes);
+            let left = self.channels.patience_end(*association, *since);
+            next = [next, left].into_iter().flatten().min();
         }
+        self.stalls.check = next.map(|next: Time| next.min(now + CHECK_INTERVAL_MAX));
     }
 }

@@ -282,3 +282,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_new_association_is_probed_for_although_the_one_before_was_direct_within_the_same_budget() {
+    let mut punching = Punching::new();
+    punching.set_remote(at(0), &hosts(9));
+    let before = probes(&mut punching, at(0), at(5_000)).len();
+    punching.on_direct_path();
+    punching.on_new_association();
+    punching.set_remote(at(6_000), &hosts(9));
+    let after = probes(&mut punching, at(6_000), at(50_000)).len();
+    assert!(before > 0 && after > 0);
+    assert!(before + after <= 100, "{before} and {after}");
+}

@@ -14,7 +14,7 @@ use crate::answers::Known;
 use crate::dial::Dialing;
 use crate::directory::Addressee;
 use crate::keys::AssociationKey;
-use crate::peer::{HALF_OPEN_PER_PEER_MAX, HalfOpen, Opened};
+use crate::peer::{HALF_OPEN_PER_PEER_MAX, HalfOpen, Opened, Peer};
 use crate::worker::Worker;
 
 /// Where the session of a first INIT lives at its sender, and where that of a first answer does. Two slots, since both
@@ -51,7 +51,10 @@ impl Control {
                             .set(Alarm::Dial(id), Some(now + self.config.retries[0]));
                         return;
                     };
-                    let generation = association.generation().map_or(0, |current| current + 1);
+                    let generation = association
+                        .generation()
+                        // The peer may have named any number.
+                        .map_or(0, |current| current.saturating_add(1));
                     (slot, generation, Some(association.incarnations().remote))
                 }
             };
@@ -191,9 +194,12 @@ impl Control {
         };
         match self.answers.look_up(now, &digest) {
             Known::Enough => return,
-            Known::Again { peer, packet } => {
+            Known::Again {
+                association,
+                packet,
+            } => {
                 let answer = packet.to_vec();
-                self.answered_again(worker, peer, route);
+                self.answered_again(worker, now, association, route);
                 self.send(route, answer);
                 return;
             }
@@ -207,23 +213,28 @@ impl Control {
         if !self.admits(peer, incoming.payload()) {
             return debug!(%peer, "an INIT was not admitted");
         }
-        if let Some(answer) = self.answer(worker, now, route, incoming) {
-            self.answers.remember(now, digest, peer, answer.clone());
+        if let Some((association, answer)) = self.answer(worker, now, route, incoming) {
+            self.answers
+                .remember(now, digest, peer, association, answer.clone());
             self.send(route, answer);
         }
     }
 
-    /// Whether this INIT may be answered: by policy, by version, and as no replay of a confirmed one.
+    /// Whether this INIT may be answered: by policy, by version, and as no replay.
     fn admits(&self, id: NodeId, payload: &InitPayload) -> bool {
         let known = self.peers.get(&id);
         let welcome = self.relay.is_some()
             || self.policy.welcomes(&id)
             || known.is_some_and(|peer| peer.association.is_some() || peer.is_wanted());
-        let replayed = known
-            .and_then(|peer| peer.confirmed)
-            .is_some_and(|confirmed| {
-                confirmed.instance == payload.instance && payload.counter <= confirmed.counter
-            });
+        // A node sends one INIT at a time: what is not newer than the last one that was answered is a copy, or was given up.
+        // Copies of the last one get the answer that is kept, and do not come here.
+        let replayed = known.is_some_and(|peer| {
+            let half_open = peer.half_open.iter().map(|half| half.opened);
+            half_open
+                .chain(peer.answered)
+                .chain(peer.confirmed)
+                .any(|last| last.instance == payload.instance && payload.counter <= last.counter)
+        });
         welcome && !replayed && id != self.id && payload.versions.contains(&u32::from(VERSION))
     }
 
@@ -234,17 +245,13 @@ impl Control {
         now: Time,
         route: Route,
         incoming: Incoming,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<(AssociationKey, Vec<u8>)> {
         let id = incoming.peer();
         let init = incoming.payload().clone();
         let same = self.association_of(&id).filter(|key| {
-            let theirs = worker.get(*key).map(Association::incarnations);
-            theirs.is_some_and(|ours| {
-                ours.remote == init.incarnation
-                    && init
-                        .remembered
-                        .is_none_or(|remembered| remembered == ours.local)
-            })
+            worker
+                .get(*key)
+                .is_some_and(|known| is_meant(known, &init, incoming.sender()))
         });
         match same {
             Some(key) => self.answer_inside(worker, now, route, incoming, key),
@@ -259,20 +266,17 @@ impl Control {
         route: Route,
         incoming: Incoming,
         key: AssociationKey,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<(AssociationKey, Vec<u8>)> {
         let init = incoming.payload().clone();
         let id = incoming.peer();
-        let cid = incoming.sender();
-        let slot = worker.get(key)?.free_slot()?;
-        let incarnation = worker.get(key)?.incarnations().local;
+        let known = worker.get(key)?;
+        let (cid, slot) = (known.current_cid(), known.free_slot()?);
+        let incarnation = known.incarnations().local;
         let (packet, session) = self.respond(incoming, cid, incarnation, slot)?;
         let association = worker.touch(key)?;
         association.install(now, session, init.generation, slot, init.slot, &[route]);
-        self.peer(id).answered = Some(Opened {
-            instance: init.instance,
-            counter: init.counter,
-        });
-        Some(packet)
+        self.peer(id).answered = Some(Opened::by(&init));
+        Some((key, packet))
     }
 
     fn answer_anew(
@@ -281,37 +285,41 @@ impl Control {
         now: Time,
         route: Route,
         incoming: Incoming,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<(AssociationKey, Vec<u8>)> {
         let init = incoming.payload().clone();
         let id = incoming.peer();
         let remote_cid = incoming.sender();
-        let opened = Opened {
-            instance: init.instance,
-            counter: init.counter,
-        };
-        if self.half_open >= self.config.half_open_max {
-            debug!(peer = %id, "too many half-open associations; an INIT was dropped");
+        let known = self.same_half_open(worker, id, &init, remote_cid);
+        let is_new = known.is_none() && self.association_of(&id).is_none();
+        if is_new && self.owners.len() - self.half_open.len() >= self.config.associations_max {
+            debug!(peer = %id, "too many associations; an INIT was dropped");
             return None;
         }
-        let known = self
-            .peer(id)
-            .half_open
-            .iter()
-            .find(|half| half.remote_incarnation == init.incarnation)
-            .copied();
-        let slot = match known {
-            None => FIRST_ANSWER_SLOT,
-            Some(half) => worker.get(half.association)?.free_slot()?,
-        };
         let rng = &mut self.rng;
-        let peer = self.peers.get_mut(&id)?;
-        let incarnation = peer.incarnation;
+        let peer = self
+            .peers
+            .entry(id)
+            .or_insert_with(|| Peer::new(rng.next_u64()));
+        let incarnation = match known {
+            Some((_, incarnation)) => incarnation,
+            // The dialler holds what we have forgotten, or never had confirmed: under the same name it would go on with that.
+            None if init.remembered == Some(peer.incarnation) => rng.next_u64(),
+            None => peer.incarnation,
+        };
         let local_cid = *peer
             .next_cid
             .get_or_insert_with(|| worker.directory.issue(rng, Addressee::Pending(id)));
-        let (packet, session) = self.respond(incoming, local_cid, incarnation, slot)?;
+        let Some((packet, session)) =
+            self.respond(incoming, local_cid, incarnation, FIRST_ANSWER_SLOT)
+        else {
+            self.tidy(worker, id);
+            return None;
+        };
         let key = match known {
-            Some(half) => half.association,
+            Some((key, _)) => {
+                self.renew_half_open(id, key, &init);
+                key
+            }
             None => {
                 let incarnations = Incarnations {
                     local: incarnation,
@@ -326,7 +334,7 @@ impl Control {
                     remote_cid,
                     &init.parameters,
                 );
-                self.remember_half_open(worker, id, key, init.incarnation, opened);
+                self.remember_half_open(worker, id, key, &init);
                 key
             }
         };
@@ -334,9 +342,41 @@ impl Control {
             Alarm::HalfOpen(key),
             Some(now + self.config.half_open_lifetime),
         );
-        let association = worker.touch(key)?;
-        association.install(now, session, init.generation, slot, init.slot, &[route]);
-        Some(packet)
+        // The one slot for answers: a newer one takes the place of one that was not confirmed, and leaves the slot of an INIT
+        // of our own alone.
+        worker.touch(key)?.install(
+            now,
+            session,
+            init.generation,
+            FIRST_ANSWER_SLOT,
+            init.slot,
+            &[route],
+        );
+        Some((key, packet))
+    }
+
+    /// The half-open association that an earlier INIT made for the same one of the peer's, and our name for it.
+    fn same_half_open(
+        &self,
+        worker: &Worker,
+        id: NodeId,
+        init: &InitPayload,
+        sender: Cid,
+    ) -> Option<(AssociationKey, u64)> {
+        let half_open = &self.peers.get(&id)?.half_open;
+        half_open.iter().find_map(|half| {
+            let known = worker.get(half.association)?;
+            is_meant(known, init, sender).then_some((half.association, known.incarnations().local))
+        })
+    }
+
+    /// Remembers the later INIT from here on.
+    fn renew_half_open(&mut self, id: NodeId, key: AssociationKey, init: &InitPayload) {
+        let half_open = self.peers.get_mut(&id).map(|peer| &mut peer.half_open);
+        let mut half_open = half_open.into_iter().flatten();
+        if let Some(half) = half_open.find(|half| half.association == key) {
+            half.opened = Opened::by(init);
+        }
     }
 
     fn respond(
@@ -395,50 +435,62 @@ impl Control {
         key
     }
 
+    /// Enters a new half-open association, at the cost of another one if there are too many. Of one peer's, one by an INIT
+    /// of an earlier start goes first, since that can only be a copy. Of all peers', the oldest: an honest dialler needs a
+    /// round trip, and whoever wants to keep it out has to send as many INITs as may be half open in that time.
     fn remember_half_open(
         &mut self,
         worker: &mut Worker,
         id: NodeId,
         association: AssociationKey,
-        remote_incarnation: u64,
-        opened: Opened,
+        init: &InitPayload,
     ) {
-        let oldest = {
-            let half_open = &mut self.peer(id).half_open;
-            half_open.push(HalfOpen {
-                association,
-                remote_incarnation,
-                opened,
-            });
-            (half_open.len() > HALF_OPEN_PER_PEER_MAX).then(|| half_open[0].association)
-        };
-        self.half_open += 1;
+        let half_open = &mut self.peer(id).half_open;
+        half_open.push(HalfOpen {
+            association,
+            epoch: init.epoch,
+            opened: Opened::by(init),
+        });
+        let crowded = half_open.len() > HALF_OPEN_PER_PEER_MAX;
+        let oldest = half_open
+            .iter()
+            .min_by_key(|half| (half.epoch, half.association))
+            .map(|half| half.association)
+            .filter(|_| crowded);
+        self.half_open.insert(association);
         if let Some(oldest) = oldest {
+            self.drop_half_open(worker, oldest);
+        }
+        if self.half_open.len() > self.config.half_open_max
+            && let Some(oldest) = self.half_open.first().copied()
+        {
             self.drop_half_open(worker, oldest);
         }
     }
 
-    /// Forgets an association that nobody confirmed.
+    /// Forgets an association that nobody confirmed, and its peer if nothing else is left of it.
     pub(super) fn drop_half_open(&mut self, worker: &mut Worker, key: AssociationKey) {
         let Some(id) = self.owners.get(&key).copied() else {
             return;
         };
-        let Some(peer) = self.peers.get_mut(&id) else {
+        if !self.half_open.contains(&key) {
             return;
-        };
-        let Some(place) = peer
-            .half_open
-            .iter()
-            .position(|half| half.association == key)
-        else {
-            return;
-        };
-        peer.half_open.remove(place);
-        self.half_open -= 1;
+        }
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.half_open.retain(|half| half.association != key);
+        }
+        self.abandon_half_open(worker, key);
+        self.tidy(worker, id);
+    }
+
+    /// Forgets an association that nobody confirmed and that its peer's entry does not name any more. The answer goes with
+    /// it: whoever gets that later would hold a session with nobody.
+    pub(super) fn abandon_half_open(&mut self, worker: &mut Worker, key: AssociationKey) {
+        self.half_open.remove(&key);
         self.owners.remove(&key);
         self.alarms.set(Alarm::HalfOpen(key), None);
+        self.answers.silence(key);
         worker.remove(key);
-        self.tidy(worker, id);
     }
 
     /// Associations of this peer that nobody confirmed yet.
@@ -451,17 +503,21 @@ impl Control {
             .collect()
     }
 
-    /// The same INIT over another route: the answer goes there too, so the first packet proves less about either route.
-    fn answered_again(&mut self, worker: &mut Worker, id: NodeId, route: Route) {
-        let Some(peer) = self.peers.get(&id) else {
-            return;
-        };
-        let half_open = peer.half_open.iter().map(|half| half.association);
-        let keys: Vec<_> = half_open.chain(peer.association).collect();
-        for key in keys {
-            if let Some(association) = worker.touch(key) {
-                association.answered_on(route);
-            }
+    /// The same INIT over another route: the answer goes there too, so the first packet proves less about either route. The
+    /// dialler may have got no answer until now, so that it has its time again.
+    fn answered_again(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        key: AssociationKey,
+        route: Route,
+    ) {
+        if self.half_open.contains(&key) {
+            let until = now + self.config.half_open_lifetime;
+            self.alarms.set(Alarm::HalfOpen(key), Some(until));
+        }
+        if let Some(association) = worker.touch(key) {
+            association.answered_on(now, route);
         }
     }
 
@@ -487,9 +543,14 @@ impl Control {
         let Some(key) = self.association_for(worker, now, id, &resp, remote_cid) else {
             return;
         };
+        let asked = self.was_asked(worker, id, route);
         self.finish_dial(id);
         if let Some(association) = worker.touch(key) {
-            association.install(now, session, generation, slot, resp.slot, &[route]);
+            let works = if asked { &[route][..] } else { &[] };
+            association.install(now, session, generation, slot, resp.slot, works);
+            if !asked {
+                association.add_route(now, route);
+            }
         }
         self.confirmed(worker, now, key);
     }
@@ -510,7 +571,13 @@ impl Control {
                 known.remote == resp.incarnation && known.local == peer.incarnation
             })
         };
+        // The peer's own INIT may be one that it sent long ago, under the same name but with another CID.
         let half_open = peer.half_open.iter().map(|half| half.association);
+        let half_open = half_open.filter(|key| {
+            worker
+                .get(*key)
+                .is_some_and(|known| known.first_remote() == remote_cid)
+        });
         if let Some(key) = peer.association.into_iter().chain(half_open).find(names) {
             return Some(key);
         }
@@ -529,6 +596,12 @@ impl Control {
             remote_cid,
             &parameters,
         ))
+    }
+
+    /// Whether our INIT went to this route, so that the answer from there proves it. An answer from elsewhere proves the peer
+    /// alone: it may have written any address as its own.
+    fn was_asked(&self, worker: &Worker, id: NodeId, route: Route) -> bool {
+        matches!(route, Route::Relay { .. }) || self.routes_to(worker, id).contains(&route)
     }
 
     /// The pending INIT was answered; its slot belongs to the session.
@@ -550,4 +623,16 @@ impl Control {
             peer.handshake_wanted = false;
         }
     }
+}
+
+/// Whether an INIT is for this association of its sender's: the sender remembers it, or names itself for the first time and
+/// as it did when the association began here. A name alone does not tell: what a peer answered may have been forgotten at one
+/// of the two ends.
+fn is_meant(known: &Association, init: &InitPayload, sender: Cid) -> bool {
+    let names = known.incarnations();
+    names.remote == init.incarnation
+        && match init.remembered {
+            Some(remembered) => remembered == names.local,
+            None => known.first_remote() == sender,
+        }
 }

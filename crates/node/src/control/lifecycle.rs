@@ -12,6 +12,9 @@ use crate::event::Event;
 use crate::keys::{AssociationKey, StreamKey};
 use crate::worker::Worker;
 
+/// Ended associations of one peer that stay readable at the same time. An honest one restarts now and then.
+const ENDED_PER_PEER_MAX: usize = 8;
+
 impl Control {
     /// A session of this association is confirmed. The first one makes it the peer's association.
     pub(super) fn confirmed(&mut self, worker: &mut Worker, now: Time, key: AssociationKey) {
@@ -50,32 +53,31 @@ impl Control {
 
     /// A new association takes the peer's place; an older one was with a process that lost its state.
     fn promote(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        let (this, others): (Vec<_>, Vec<_>) = peer
-            .half_open
-            .iter()
-            .copied()
-            .partition(|half| half.association == key);
-        if let Some(half) = this.first() {
-            peer.confirmed = Some(half.opened);
-            peer.half_open.retain(|half| half.association != key);
-            self.half_open -= 1;
-            self.alarms.set(Alarm::HalfOpen(key), None);
-        }
-        for other in others {
-            self.drop_half_open(worker, other.association);
-        }
+        // Before anything else lets go of this peer: with the place taken, nothing takes it for forgotten.
         self.overtaken(worker, id);
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         let previous = peer.association.replace(key);
+        if let Some(association) = worker.get(key) {
+            peer.incarnation = association.incarnations().local;
+        }
+        peer.answered = None;
+        peer.punching.on_new_association();
         if let Some(cid) = peer.next_cid.take() {
             worker.enter_cid(key, cid);
         }
-        peer.answered = None;
+        let (this, others): (Vec<_>, Vec<_>) = std::mem::take(&mut peer.half_open)
+            .into_iter()
+            .partition(|half| half.association == key);
+        if let Some(half) = this.first() {
+            peer.confirmed = Some(half.opened);
+            self.half_open.remove(&key);
+            self.alarms.set(Alarm::HalfOpen(key), None);
+        }
+        for other in others {
+            self.abandon_half_open(worker, other.association);
+        }
         if let Some(previous) = previous {
             self.finish(worker, now, previous, EndReason::PeerRestarted);
         }
@@ -253,6 +255,10 @@ impl Control {
 
     /// An association is over. What had arrived stays readable for a while.
     fn finish(&mut self, worker: &mut Worker, now: Time, key: AssociationKey, reason: EndReason) {
+        if self.half_open.contains(&key) {
+            // Nobody was told of it.
+            return self.drop_half_open(worker, key);
+        }
         let Some(id) = self.owners.remove(&key) else {
             return;
         };
@@ -263,8 +269,7 @@ impl Control {
         if let Some(association) = worker.touch(key) {
             association.end(reason.clone());
         }
-        self.alarms
-            .set(Alarm::Forget(key), Some(now + self.config.linger));
+        self.linger(worker, now, id, key);
         info!(peer = %id, ?reason, "association ended");
         self.events.push_back(Event::Ended {
             association: key,
@@ -272,6 +277,28 @@ impl Control {
             reason,
         });
         self.detach(worker, now, id, key);
+        self.close_servers(worker, now);
+    }
+
+    /// Keeps an ended association for a while, and of one peer not more than a few: it could begin and end them all day.
+    fn linger(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
+        self.ended.insert((id, key));
+        let until = now + self.config.linger;
+        self.alarms.set(Alarm::Forget(id, key), Some(until));
+        let all = (id, AssociationKey(0))..=(id, AssociationKey(u64::MAX));
+        let mut of_peer = self.ended.range(all);
+        if let Some((_, oldest)) = of_peer.next().copied()
+            && of_peer.count() >= ENDED_PER_PEER_MAX
+        {
+            self.alarms.set(Alarm::Forget(id, oldest), None);
+            self.forget(worker, id, oldest);
+        }
+    }
+
+    /// Lets go of an ended association, with what nobody has read.
+    pub(super) fn forget(&mut self, worker: &mut Worker, id: NodeId, key: AssociationKey) {
+        self.ended.remove(&(id, key));
+        worker.remove(key);
     }
 
     /// Takes an ended association out of its peer's entry; a server is dialled again.
@@ -285,6 +312,7 @@ impl Control {
             peer.incarnation = fresh;
             peer.answered = None;
             peer.handshake_wanted = false;
+            peer.punching.on_new_association();
             self.overtaken(worker, id);
         }
         let server = self.peers.get(&id).and_then(|peer| peer.server);
@@ -310,9 +338,43 @@ impl Control {
         for id in dialled {
             self.overtaken(worker, id);
         }
-        let keys: Vec<_> = self.owners.keys().copied().collect();
+        let peers = self.owners_by_role(false);
+        self.close_all(worker, now, &peers, code, reason);
+        self.goodbye = Some((code, reason.to_owned()));
+        self.close_servers(worker, now);
+    }
+
+    /// Says goodbye to the servers too once everybody else has heard: with the servers the relayed paths go.
+    fn close_servers(&mut self, worker: &mut Worker, now: Time) {
+        if !self.owners_by_role(false).is_empty() {
+            return;
+        }
+        if let Some((code, reason)) = self.goodbye.take() {
+            let servers = self.owners_by_role(true);
+            self.close_all(worker, now, &servers, code, &reason);
+        }
+    }
+
+    /// The associations with servers of ours, or those with everybody else.
+    fn owners_by_role(&self, servers: bool) -> Vec<AssociationKey> {
+        let is_server = |id: &NodeId| self.peers.get(id).is_some_and(|peer| peer.server.is_some());
+        let owners = self.owners.iter();
+        owners
+            .filter(|(_, id)| is_server(id) == servers)
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    fn close_all(
+        &self,
+        worker: &mut Worker,
+        now: Time,
+        keys: &[AssociationKey],
+        code: u64,
+        reason: &str,
+    ) {
         for key in keys {
-            if let Some(association) = worker.touch(key) {
+            if let Some(association) = worker.touch(*key) {
                 association.close(now, code, reason);
             }
         }

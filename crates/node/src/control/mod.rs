@@ -16,7 +16,7 @@ mod lifecycle;
 mod relay;
 mod servers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub(crate) enum Alarm {
     /// An association that nobody confirmed.
     HalfOpen(AssociationKey),
     /// An ended association may be forgotten.
-    Forget(AssociationKey),
+    Forget(NodeId, AssociationKey),
     /// The next probe for a direct path.
     Punch(NodeId),
     /// Time to renew our record at this server.
@@ -93,8 +93,11 @@ pub(crate) struct Control {
     owners: BTreeMap<AssociationKey, NodeId>,
     /// Pending INITs by the CID that they name.
     dials: BTreeMap<Cid, NodeId>,
+    /// Ended associations that may still be read from, by peer.
+    ended: BTreeSet<(NodeId, AssociationKey)>,
     answers: Answers,
-    half_open: usize,
+    /// Associations that nobody confirmed yet, the oldest first.
+    half_open: BTreeSet<AssociationKey>,
     servers: Vec<Server>,
     /// Relay channels that we are an end of.
     channels: BTreeMap<Token, (Channel, NodeId)>,
@@ -111,6 +114,8 @@ pub(crate) struct Control {
     events: VecDeque<Event>,
     next_id: u64,
     closing: bool,
+    /// What the servers are told when everybody else has heard it.
+    goodbye: Option<(u64, String)>,
 }
 
 impl std::fmt::Debug for Control {
@@ -119,7 +124,15 @@ impl std::fmt::Debug for Control {
             .debug_struct("Control")
             .field("id", &self.id)
             .field("peers", &self.peers.len())
+            .field("owners", &self.owners.len())
+            .field("dials", &self.dials.len())
+            .field("half_open", &self.half_open.len())
             .field("servers", &self.servers.len())
+            .field("channels", &self.channels.len())
+            .field("lookups", &self.lookups.len())
+            .field("internal", &self.internal.len())
+            .field("alarms", &self.alarms.len())
+            .field("relay", &self.relay)
             .finish_non_exhaustive()
     }
 }
@@ -151,8 +164,9 @@ impl Control {
             peers: BTreeMap::new(),
             owners: BTreeMap::new(),
             dials: BTreeMap::new(),
+            ended: BTreeSet::new(),
             answers: Answers::default(),
-            half_open: 0,
+            half_open: BTreeSet::new(),
             servers: Vec::new(),
             channels: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -165,6 +179,7 @@ impl Control {
             events: VecDeque::new(),
             next_id: 0,
             closing: false,
+            goodbye: None,
         }
     }
 
@@ -270,9 +285,7 @@ impl Control {
             match alarm {
                 Alarm::Dial(peer) => self.send_init(worker, now, peer),
                 Alarm::HalfOpen(association) => self.drop_half_open(worker, association),
-                Alarm::Forget(association) => {
-                    worker.remove(association);
-                }
+                Alarm::Forget(peer, association) => self.forget(worker, peer, association),
                 Alarm::Punch(peer) => self.punch(worker, now, peer),
                 Alarm::Publish(server) => self.publish(now, server),
                 Alarm::Server(server) => self.server_timeout(worker, now, server),

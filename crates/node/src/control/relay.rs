@@ -31,12 +31,22 @@ struct Client {
 }
 
 /// The server role of a node.
-#[derive(Debug)]
 pub(crate) struct RelayServer {
     half: ServerHalf,
     clients: BTreeMap<ClientId, Client>,
     forwards: VecDeque<Forward>,
     forwards_len: usize,
+}
+
+impl std::fmt::Debug for RelayServer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RelayServer")
+            .field("clients", &self.clients.len())
+            .field("channels", &self.half.relay().len())
+            .field("forwards", &self.forwards.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl RelayServer {
@@ -201,7 +211,11 @@ impl Control {
         let Some(relay) = self.relay.as_mut() else {
             return 0;
         };
-        let Some(first) = RelayHeader::parse(packets).ok() else {
+        let Some(first) = packets
+            .chunks(stride)
+            .next()
+            .and_then(|packet| RelayHeader::parse(packet).ok())
+        else {
             return 0;
         };
         let Some(target) = relay.half.relay().route(&first.token) else {
@@ -222,7 +236,14 @@ impl Control {
         {
             return len;
         }
-        let Some(to) = direct_address(worker, AssociationKey(target.to.0)) else {
+        // A client may have written any address as its own: before it has answered there, others' packets do not go there.
+        let to = AssociationKey(target.to.0);
+        let Some(to) = direct_address(worker, to).filter(|remote| {
+            let route = Route::Direct { remote: *remote };
+            worker
+                .get(to)
+                .is_some_and(|association| is_validated(association, route))
+        }) else {
             return len;
         };
         let mut bytes = packets[..len].to_vec();

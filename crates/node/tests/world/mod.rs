@@ -1,4 +1,12 @@
-//! A few nodes on a loss-free network with a fixed delay: enough to see what nodes decide. Faults are the simulator's part.
+//! A few nodes on a network with a fixed delay: enough to see what nodes decide. It loses what a test tells it to lose, keeps
+//! what passed, and delivers what nobody sent. Chance is the simulator's part.
+#![allow(
+    dead_code,
+    reason = "every file of tests uses another part of this world"
+)]
+
+pub(crate) mod puppet;
+pub(crate) mod talk;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +29,34 @@ struct Host {
     alive: bool,
 }
 
+/// One datagram, as the network saw it.
+#[derive(Clone, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Datagram {
+    pub(crate) fn is_init(&self) -> bool {
+        self.bytes.starts_with(&[4, 1])
+    }
+
+    pub(crate) fn is_resp(&self) -> bool {
+        self.bytes.starts_with(&[4, 2])
+    }
+
+    pub(crate) fn is_relayed(&self) -> bool {
+        self.bytes.starts_with(&[5])
+    }
+}
+
+/// Says what the network loses.
+type Filter = Box<dyn FnMut(Time, &Datagram) -> bool>;
+
+/// More turns than this without a moment passing are a loop that would burn a processor.
+const TURNS_MAX: usize = 10_000;
+
 /// Datagrams on their way, by arrival.
 type Flight = (SocketAddr, SocketAddr, Vec<u8>, usize);
 
@@ -34,6 +70,13 @@ pub(crate) struct World {
     cut: Vec<(SocketAddr, SocketAddr)>,
     /// Datagrams sent so far, from where to where, and how many octets each.
     pub(crate) sent: Vec<(SocketAddr, SocketAddr, usize)>,
+    /// Every datagram sent since a test asked for it.
+    pub(crate) record: Option<Vec<Datagram>>,
+    /// True for what is lost.
+    pub(crate) lost: Option<Filter>,
+    turns: usize,
+    /// Restarts so far: no two processes draw the same numbers.
+    starts: u64,
 }
 
 pub(crate) fn secret(seed: u8) -> SecretKey {
@@ -54,6 +97,10 @@ impl World {
             batch: Batch::new(),
             cut: Vec::new(),
             sent: Vec::new(),
+            record: None,
+            lost: None,
+            turns: 0,
+            starts: 0,
         }
     }
 
@@ -84,12 +131,15 @@ impl World {
 
     /// The process dies and comes back at the same address with nothing but its key.
     pub(crate) fn restart(&mut self, index: Index, seed: u8, config: Config) {
+        self.starts += 1;
         let host = &mut self.hosts[index];
+        let mut randomness = [seed ^ 0xaa; 32];
+        randomness[..8].copy_from_slice(&self.starts.to_be_bytes());
         let mut node = Node::new(
             self.now,
-            Wall(1_800_000_100),
+            Wall(1_800_000_000 + 100 * self.starts),
             secret(seed),
-            [seed ^ 0xaa; 32],
+            randomness,
             config,
         );
         node.set_sockets(
@@ -123,12 +173,78 @@ impl World {
         }
     }
 
+    /// The NAT before a host forgets its mapping: packets of the host come from another address, and those to the old one are
+    /// lost. The host does not know.
+    pub(crate) fn rebind(&mut self, index: Index, address: SocketAddr) {
+        self.hosts[index].address = address;
+    }
+
+    /// A datagram arrives at a host that nobody there sent, or not now.
+    pub(crate) fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        self.inject_batch(from, to, bytes, bytes.len().max(1));
+    }
+
+    /// The same with many datagrams at once, each of `stride` octets.
+    pub(crate) fn inject_batch(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+        stride: usize,
+    ) {
+        let now = self.now;
+        self.arrive(now, from, to, &mut bytes.to_vec(), stride);
+        self.drain();
+    }
+
+    /// Nothing is cut any more.
+    pub(crate) fn heal_all(&mut self) {
+        self.cut.clear();
+    }
+
     fn fly(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>, stride: usize) {
         self.sent.push((from, to, bytes.len()));
-        if !self.cut.contains(&(from, to)) {
+        let cut = self.cut.contains(&(from, to));
+        let mut kept = Vec::new();
+        for bytes in bytes.chunks(stride.max(1)) {
+            let bytes = bytes.to_vec();
+            let datagram = Datagram { from, to, bytes };
+            let now = self.now;
+            if !cut && !self.lost.as_mut().is_some_and(|lost| lost(now, &datagram)) {
+                kept.extend_from_slice(&datagram.bytes);
+            }
+            if let Some(record) = &mut self.record {
+                record.push(datagram);
+            }
+        }
+        if bytes.is_empty()
+            && let Some(record) = &mut self.record
+        {
+            record.push(Datagram { from, to, bytes });
+        } else if !kept.is_empty() {
             self.sequence += 1;
             self.flights
-                .insert((self.now + DELAY, self.sequence), (from, to, bytes, stride));
+                .insert((self.now + DELAY, self.sequence), (from, to, kept, stride));
+        }
+    }
+
+    fn arrive(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &mut [u8],
+        stride: usize,
+    ) {
+        let arrival = Arrival {
+            socket: SocketId(0),
+            remote: from,
+            local: None,
+            ecn: None,
+        };
+        let mut hosts = self.hosts.iter_mut();
+        if let Some(host) = hosts.find(|host| host.address == to && host.alive) {
+            host.node.handle_batch(now, arrival, bytes, stride);
         }
     }
 
@@ -167,6 +283,8 @@ impl World {
         if next > until {
             return false;
         }
+        self.turns = if next > self.now { 0 } else { self.turns + 1 };
+        assert!(self.turns < TURNS_MAX, "some node goes round in circles");
         self.now = self.now.max(next);
         while let Some(entry) = self.flights.first_entry() {
             if entry.key().0 > self.now {
@@ -174,19 +292,7 @@ impl World {
             }
             let (from, to, mut bytes, stride) = entry.remove();
             let now = self.now;
-            if let Some(host) = self
-                .hosts
-                .iter_mut()
-                .find(|host| host.address == to && host.alive)
-            {
-                let arrival = Arrival {
-                    socket: SocketId(0),
-                    remote: from,
-                    local: None,
-                    ecn: None,
-                };
-                host.node.handle_batch(now, arrival, &mut bytes, stride);
-            }
+            self.arrive(now, from, to, &mut bytes, stride);
         }
         for host in &mut self.hosts {
             if host.alive

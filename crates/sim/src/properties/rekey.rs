@@ -17,13 +17,13 @@ use super::transfer::faulty;
 const LENGTH: u64 = 5_000_000;
 
 /// In every other run comes a new session every so often, instead of every two minutes.
-const REKEY_AFTER: Duration = Duration::from_secs(2);
+const REKEY_AFTER: Duration = Duration::from_secs(1);
 
 /// In the others, a new key phase after so many packets, instead of millions.
 const PACKETS_PER_PHASE: u64 = 100;
 
 /// How often keys have to change at least: a few times, whatever the seed.
-const CHANGES_MIN: u64 = 3;
+const CHANGES_MIN: u64 = 2;
 
 pub(super) fn check(run: Run) -> Result<Report, Failure> {
     let by_time = run.seed.is_multiple_of(2);

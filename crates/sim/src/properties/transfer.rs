@@ -22,6 +22,11 @@ const STALL_MAX: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(900);
 
 pub(super) fn check(run: Run) -> Result<Report, Failure> {
+    transfer(run, Duration::ZERO)
+}
+
+/// The transfer, with both directions cut for a while after three seconds.
+fn transfer(run: Run, cut: Duration) -> Result<Report, Failure> {
     let mut meeting = Meeting::new(run, Layout::Public, Config::default);
     let (a, b) = (meeting.a, meeting.b);
     // The way there is not the way back.
@@ -33,6 +38,12 @@ pub(super) fn check(run: Run) -> Result<Report, Failure> {
     let (ours, theirs) = exchange(&mut meeting.world, LENGTH);
     meeting.serve(b, theirs);
     meeting.dial(a, ours);
+    if !cut.is_zero() {
+        meeting.run_for(Duration::from_secs(3))?;
+        meeting.world.network().set_cut(site_a, site_b, true);
+        meeting.run_for(cut)?;
+        meeting.world.network().set_cut(site_a, site_b, false);
+    }
     meeting.run_until(DEADLINE, "10 MB have gone both ways", |world| {
         all_done(world, a, 1) && all_done(world, b, 1)
     })?;
@@ -62,5 +73,23 @@ pub(super) fn faulty(random: &mut Random) -> LinkConfig {
         duplicate: Chance::percent(2),
         corrupt: Chance::percent(1),
         ..LinkConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_noticed_and_a_short_one_is_survived() {
+        let run = Run {
+            seed: 1,
+            trace: false,
+        };
+        let stalled = transfer(run, STALL_MAX + Duration::from_secs(1))
+            .unwrap_err()
+            .to_string();
+        assert!(stalled.contains("nothing came for"), "{stalled}");
+        assert!(transfer(run, Duration::from_secs(4)).is_ok());
     }
 }

@@ -4,6 +4,9 @@ use keyway_wire::Time;
 
 use crate::{AssociationConfig, Keepalive};
 
+/// From one handshake to the wish for the next: without a path that carries anything, the wish is there again at once.
+const HANDSHAKE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Who uses the association and who was heard: what decides about keepalives, rekeys, stalls and the end.
 #[derive(Debug)]
 pub(crate) struct Activity {
@@ -21,8 +24,8 @@ pub(crate) struct Activity {
     /// The latest time that was heard of.
     noted: Time,
     stalled: bool,
-    /// When a handshake was last asked for and not made.
-    asked: Option<Time>,
+    /// A handshake was asked for, or made, so that none is asked for before this time.
+    not_before: Option<Time>,
 }
 
 /// A change that the application is told of.
@@ -45,7 +48,7 @@ impl Activity {
             waiting_since: None,
             noted: now,
             stalled: false,
-            asked: None,
+            not_before: None,
         }
     }
 
@@ -117,17 +120,16 @@ impl Activity {
 
     /// When the wish for a handshake may be said, if it is wished from `since` on.
     pub(crate) fn ask_at(&self, since: Time) -> Time {
-        self.asked
-            .map_or(since, |asked| since.max(asked + self.handshake_repeat))
+        self.not_before.map_or(since, |time| since.max(time))
     }
 
     pub(crate) fn on_asked(&mut self, now: Time) {
-        self.asked = Some(now);
+        self.not_before = Some(now + self.handshake_repeat);
     }
 
-    /// There are new keys.
-    pub(crate) fn on_handshake(&mut self) {
-        self.asked = None;
+    /// There are new keys. If they do not help, the next ones will not do so at once.
+    pub(crate) fn on_handshake(&mut self, now: Time) {
+        self.not_before = Some(now + HANDSHAKE_PAUSE);
     }
 }
 
@@ -181,8 +183,9 @@ mod tests {
         assert_eq!(activity.ask_at(at(3)), at(3));
         activity.on_asked(at(3));
         assert_eq!(activity.ask_at(at(3)), at(8));
-        activity.on_handshake();
-        assert_eq!(activity.ask_at(at(4)), at(4));
+        activity.on_handshake(at(3));
+        assert_eq!(activity.ask_at(at(3)), at(4));
+        assert_eq!(activity.ask_at(at(5)), at(5));
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub struct Association {
     config: Arc<AssociationConfig>,
     remote: NodeId,
     incarnations: Incarnations,
+    first_remote: Cid,
     random: ChaCha20Rng,
     sessions: Sessions,
     /// Ids for packets to us.
@@ -85,6 +86,8 @@ pub struct Association {
     /// Ids for packets to the peer.
     cids: RemoteCids,
     paths: Paths,
+    /// What the last path left behind.
+    heritage: Option<routes::Heritage>,
     validations: Validations,
     /// Challenges of the peer's that are to be answered.
     responses: routes::Responses,
@@ -147,11 +150,13 @@ impl Association {
         Self {
             remote,
             incarnations,
+            first_remote,
             random: ChaCha20Rng::from_seed(seed),
             sessions: Sessions::new(times),
             issued: IssuedCids::new(first_local, config.cids_spare, config.cids_active_max),
             cids: RemoteCids::new(first_remote, config.cids_active_max),
             paths,
+            heritage: None,
             validations: Validations::new(config.validations_max),
             responses: routes::Responses::default(),
             answered: Vec::new(),
@@ -181,6 +186,12 @@ impl Association {
     #[must_use]
     pub fn incarnations(&self) -> Incarnations {
         self.incarnations
+    }
+
+    /// The peer's id of sequence 0: what its handshake named when the association began.
+    #[must_use]
+    pub fn first_remote(&self) -> Cid {
+        self.first_remote
     }
 
     /// A slot for the peer's packets that the next INIT or RESP may name. A slot that holds an answer which nobody
@@ -278,9 +289,10 @@ impl Association {
         self.candidates.set(candidates);
     }
 
-    /// The answer to the peer's handshake went to this route too, so the first packet under its keys proves less about
-    /// either. Of no effect on one that is confirmed.
-    pub fn answered_on(&mut self, route: Route) {
+    /// The answer to the peer's handshake went out once more, to this route: the first packet under its keys proves less about
+    /// either, and has its time again. Of no effect on one that is confirmed.
+    pub fn answered_on(&mut self, now: Time, route: Route) {
+        self.sessions.on_answered(now);
         self.on_answer_repeated(route);
     }
 

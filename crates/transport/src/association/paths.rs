@@ -145,6 +145,19 @@ impl Paths {
             .min_by_key(|path| rank(path))
     }
 
+    /// Where ids are short, paths that work take over those of paths that do not, with their numbers.
+    pub(crate) fn take_over_cids(&mut self) {
+        let needy = |path: &Path| path.health != Health::Dead && path.cid.is_none();
+        let idle = |path: &Path| path.health == Health::Dead && path.cid.is_some();
+        while let Some(to) = self.list.iter().position(needy)
+            && let Some(from) = self.list.iter().position(idle)
+            && let Ok([to, from]) = self.list.get_disjoint_mut([to, from])
+        {
+            std::mem::swap(&mut to.cid, &mut from.cid);
+            std::mem::swap(&mut to.recovery, &mut from.recovery);
+        }
+    }
+
     /// Three probe timeouts of the slowest path: by then, what was on its way has arrived or never will.
     pub(crate) fn linger(&self) -> Duration {
         let slowest = self

@@ -109,6 +109,11 @@ impl RemoteCids {
         Some(spare)
     }
 
+    /// Whether there is an id in reserve.
+    pub(crate) fn has_spare(&self) -> bool {
+        !self.spares.is_empty()
+    }
+
     /// Whether probes can be sent.
     pub(crate) fn can_probe(&self) -> bool {
         self.probe.is_some() || !self.spares.is_empty()

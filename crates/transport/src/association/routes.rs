@@ -10,7 +10,10 @@ use super::Association;
 use super::allowance::Allowance;
 use super::path::{Health, Path, PathId};
 use super::receive::Arrival;
+use super::remote_cids::RemoteCid;
 use super::validation::{Answered, ChallengeData, Proof, Purpose};
+use crate::recovery::Recovery;
+use crate::sent_frame::SentFrames;
 use crate::{AssociationEvent, Route};
 
 /// Challenges that are answered for one batch of packets; a flood of them costs no more than that (CVE-2023-49295).
@@ -21,6 +24,13 @@ const ANSWERED_MAX: usize = 8;
 
 /// A route that is given up is tried again this soon when a packet comes from there all the same.
 const HURRY: Duration = Duration::from_millis(100);
+
+/// The id of a path that is gone while there was no other, with the state of its number space.
+#[derive(Debug)]
+pub(super) struct Heritage {
+    cid: RemoteCid,
+    recovery: Recovery<SentFrames>,
+}
 
 /// A PATH_CHALLENGE that is to be answered where it came from.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +110,7 @@ impl Association {
             }
             Role::Responder => self.answered = routes.to_vec(),
         }
-        self.activity.on_handshake();
+        self.activity.on_handshake(now);
     }
 
     pub(super) fn on_answer_repeated(&mut self, route: Route) {
@@ -118,7 +128,7 @@ impl Association {
         if was_asleep {
             self.doubt_paths(now, &answered);
         }
-        self.activity.on_handshake();
+        self.activity.on_handshake(now);
         self.confirm();
         if let [only] = answered.as_slice() {
             return self.on_route_works(now, *only, None, None);
@@ -390,7 +400,8 @@ impl Association {
                 .is_some_and(|cid| self.cids.is_unwanted(cid.sequence))
         };
         let Some(id) = self.paths.iter().find(unwanted).map(|path| path.id) else {
-            return self.reselect();
+            self.reselect();
+            return self.settle_heritage(now);
         };
         if let Some(path) = self.paths.get_mut(id)
             && let Some(cid) = path.cid.take()
@@ -411,9 +422,8 @@ impl Association {
     }
 
     fn confirm(&mut self) {
-        if !std::mem::replace(&mut self.confirmed, true) {
-            self.events.push(AssociationEvent::Confirmed);
-        }
+        self.confirmed = true;
+        self.events.push(AssociationEvent::Confirmed);
         self.ask_for_cids();
     }
 
@@ -463,9 +473,16 @@ impl Association {
         path.recovery.abandon(now, &mut self.outcome);
         self.settle(now, path.route);
         self.validations.remove_path(path.id);
-        if let Some(cid) = path.cid {
-            self.retire(now, cid.sequence);
+        let Some(cid) = path.cid else { return };
+        if self.cids.has_spare() || self.heritage.is_some() || self.cids.is_unwanted(cid.sequence) {
+            return self.retire(now, cid.sequence);
         }
+        // Without an id nothing can be sent, not even what would make the peer issue others: the next path goes on with this
+        // one, and with its numbers.
+        self.heritage = Some(Heritage {
+            cid,
+            recovery: path.recovery,
+        });
     }
 
     fn retire(&mut self, now: Time, sequence: CidSequence) {
@@ -475,13 +492,30 @@ impl Association {
     }
 
     fn assign_cids(&mut self) {
-        let cids = &mut self.cids;
+        let (cids, heritage) = (&mut self.cids, &mut self.heritage);
         for path in self
             .paths
             .iter_mut()
             .filter(|path| path.cid.is_none() && path.health != Health::Dead)
         {
             path.cid = cids.take();
+            if path.cid.is_none()
+                && let Some(Heritage { cid, recovery }) = heritage.take()
+            {
+                path.cid = Some(cid);
+                path.recovery = recovery;
+            }
+        }
+        self.paths.take_over_cids();
+    }
+
+    /// Gives the id of a path that is gone back, once there are others or the peer wants it.
+    fn settle_heritage(&mut self, now: Time) {
+        let cids = &self.cids;
+        let needless =
+            |heritage: &mut Heritage| cids.has_spare() || cids.is_unwanted(heritage.cid.sequence);
+        if let Some(heritage) = self.heritage.take_if(needless) {
+            self.retire(now, heritage.cid.sequence);
         }
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct LiveSession {
     /// What the peer calls it: the slot in the headers that we write.
     remote_slot: Slot,
     installed: Time,
+    /// When the peer was last sent what it needs to confirm the session.
+    answered: Time,
     /// A responder seals nothing until the first packet has proved that the peer holds the keys too.
     confirmed: bool,
     /// When the first packet opened.
@@ -130,6 +132,7 @@ impl Sessions {
             generation,
             remote_slot,
             installed: now,
+            answered: now,
             confirmed,
             proven: None,
             last_opened: now,
@@ -142,6 +145,13 @@ impl Sessions {
         self.remove(local_slot);
         *self.place_mut(local_slot) = Place::Live(Box::new(live));
         self.select();
+    }
+
+    /// The answer that nobody has confirmed went out once more.
+    pub(crate) fn on_answered(&mut self, now: Time) {
+        self.live_mut()
+            .filter(|live| !live.confirmed)
+            .for_each(|live| live.answered = now);
     }
 
     /// Opens a packet in the session that its header names. What fails to open leaves no trace but in the count of
@@ -301,7 +311,7 @@ impl Sessions {
         };
         let hard = live.installed + self.times.lifetime;
         if !live.confirmed {
-            return Some(hard.min(live.installed + self.times.half_open_lifetime));
+            return Some(hard.min(live.answered + self.times.half_open_lifetime));
         }
         if self.sealing == Some(slot) {
             return Some(hard);
@@ -638,6 +648,16 @@ mod tests {
         responder.handle_timeout(at(10_005), LINGER);
         assert_eq!(responder.live().count(), 0);
         assert_eq!(responder.next_timeout(LINGER), None);
+    }
+
+    #[test]
+    fn an_answer_that_is_given_again_waits_again() {
+        let mut responder = sessions();
+        responder.install(at(0), handshake(1).1, 1, slot(0), slot(0));
+        responder.on_answered(at(6_000));
+        assert_eq!(responder.next_timeout(LINGER), Some(at(16_000)));
+        responder.handle_timeout(at(15_999), LINGER);
+        assert_eq!(responder.live().count(), 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use keyway_wire::Time;
 
 use super::Association;
 use super::activity::Change;
+use super::assembly::ROOM_MIN;
 use super::close::Phase;
 use super::path::{Check, PathId};
 use crate::recovery::TimeoutOutcome;
@@ -157,7 +158,12 @@ impl Association {
         if !self.confirmed || !self.is_open() {
             return None;
         }
-        if self.sessions.can_seal() && self.paths.selected().is_some() {
+        // A path that nothing may be sent on until the peer is heard there is none, if the peer has nothing to say.
+        let has_path = self
+            .paths
+            .selected()
+            .is_some_and(|path| path.allowance.left() >= ROOM_MIN);
+        if self.sessions.can_seal() && has_path {
             let due = self.activity.ask_at(self.sessions.rekey_due()?);
             return self.activity.is_wanted_at(due).then_some(due);
         }

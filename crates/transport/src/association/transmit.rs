@@ -279,29 +279,34 @@ impl Association {
         finished(batch, route, local, len)
     }
 
+    /// CLOSE, or the answer to one. What cannot be sent now is not tried again and again: the answer is given up, since the
+    /// peer knows; CLOSE has its next time.
     fn send_close(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
-        let id = self.closing_path()?;
-        let mut answered = false;
-        let transmit = self.send_one(now, id, batch, |association, draft| match &mut association
-            .phase
-        {
-            Phase::Closing(closing) => {
-                draft.packet.frame(&closing.frame());
-                closing.on_sent(now);
-            }
-            Phase::Answering(_) => {
-                draft.packet.frame(&Frame::Close(CloseFrame {
-                    code: ANSWER,
-                    reason: "",
-                }));
-                answered = true;
-            }
+        let transmit = self
+            .closing_path()
+            .and_then(|id| self.send_close_on(now, id, batch));
+        let pathless = self.closing_path().is_none();
+        match &mut self.phase {
+            Phase::Closing(_) if pathless => self.finish_closing(),
+            Phase::Closing(closing) => closing.on_sent(now),
+            Phase::Answering(_) => self.finish_answering(),
             Phase::Open | Phase::Ended => {}
-        });
-        if answered {
-            self.finish_answering();
         }
         transmit
+    }
+
+    fn send_close_on(&mut self, now: Time, id: PathId, batch: &mut Batch) -> Option<Transmit> {
+        self.send_one(now, id, batch, |association, draft| {
+            let answer = Frame::Close(CloseFrame {
+                code: ANSWER,
+                reason: "",
+            });
+            match &association.phase {
+                Phase::Closing(closing) => draft.packet.frame(&closing.frame()),
+                Phase::Answering(_) => draft.packet.frame(&answer),
+                Phase::Open | Phase::Ended => false,
+            };
+        })
     }
 
     /// Answers a challenge on the route where it came from, with no more octets than it had.

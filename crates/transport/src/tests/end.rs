@@ -410,7 +410,7 @@ impl End {
         let digest = digest(packet).unwrap();
         if let Some((_, response)) = self.answered.as_ref().filter(|(known, _)| *known == digest) {
             let response = response.clone();
-            self.association.answered_on(route);
+            self.association.answered_on(now, route);
             return vec![(route, response)];
         }
         let slot = self.association.free_slot().unwrap();

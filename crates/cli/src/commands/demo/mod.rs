@@ -14,6 +14,7 @@ use keyway::{Allow, Node, NodeId, ServerAddr, Stream};
 
 use self::story::Story;
 use crate::bridge::target;
+use crate::ending::Ending;
 use crate::exit::{Exit, Failure};
 use crate::service::Socket;
 
@@ -40,6 +41,7 @@ pub(crate) async fn run() -> Result<Exit, Failure> {
     ));
     let client = loopback_node(&address).await?;
     let web = loopback_node(&address).await?;
+    let ending = Ending::new();
     let listener = web
         .listen(SERVICE)
         .allow(Allow::only([client.node_id()]))
@@ -47,6 +49,7 @@ pub(crate) async fn run() -> Result<Exit, Failure> {
     tokio::spawn(target::serve(
         listener,
         Socket::Tcp(site.address.to_string()),
+        ending.hold(),
     ));
     story.tell(format_args!(
         "node A serves it as `{SERVICE}`, to node B alone: {}",
@@ -183,8 +186,7 @@ async fn fetch_file(
     let bar = story.bar(web::FILE_LEN);
     let mut len = 0;
     while let Some(frame) =
-        step(async { Ok::<_, Failure>(body.frame().await.transpose().map_err(Failure::new)?) })
-            .await?
+        step(async { body.frame().await.transpose().map_err(Failure::new) }).await?
     {
         if let Some(data) = frame.data_ref() {
             digest.update(data);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
-use super::{CHUNK, Direction, Order, SERVICE};
+use super::{CHUNK, Direction, Order, SERVICE, send_largest};
 use crate::arguments::Perf;
 use crate::commands::ping;
 use crate::exit::{Exit, Failure};
@@ -29,19 +29,30 @@ struct Figures {
 }
 
 pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure> {
-    let node = arguments.node.builder()?.bind().await?;
+    let mut builder = arguments.node.builder(crate::commands::NOT_ON_LISTS)?;
+    if let Some(patience) = arguments.patience.patience {
+        builder = builder.patience(patience).connect_deadline(patience);
+    }
+    let node = builder.bind().await?;
+    let moved = Arc::new(AtomicU64::new(0));
     let outcome = tokio::select! {
-        outcome = measure(&node, &peer, &arguments) => outcome.map(Some),
-        () = signals::asked_to_end() => Ok(None),
+        outcome = measure(&node, &peer, &arguments, &moved) => outcome.map(Some),
+        // A measurement ends by itself, so a closed stdin, which scripts often leave behind, means nothing.
+        () = signals::told_to_end() => Ok(None),
     };
-    let path = match node.ping(&peer).await {
-        Ok(pong) => ping::describe(&pong.route).0,
-        Err(_) => "unknown",
-    };
+    let paths = node.paths(peer.node_id()).await;
+    let path = paths
+        .iter()
+        .find(|path| path.selected)
+        .map_or("unknown", |path| ping::describe(&path.route).0);
     crate::commands::close(&node).await;
-    let Some((bytes, took)) = outcome? else {
-        return Ok(Exit::Failed);
-    };
+    if let Some((bytes, took)) = outcome? {
+        report(bytes, took, path, arguments.json)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn report(bytes: u64, took: Duration, path: &'static str, json: bool) -> Result<(), Failure> {
     let seconds = took.as_secs_f64();
     let figures = Figures {
         gbit_per_s: bytes as f64 * 8.0 / seconds / 1e9,
@@ -49,15 +60,13 @@ pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure
         seconds,
         path,
     };
-    if arguments.json {
-        output::json(&figures)?;
-    } else {
-        let (mebibytes, rate) = (bytes as f64 / f64::from(1 << 20), figures.gbit_per_s);
-        output::line(format_args!(
-            "{mebibytes:.1} MiB in {seconds:.2} s: {rate:.3} Gbit/s, {path}"
-        ))?;
+    if json {
+        return output::json(&figures);
     }
-    Ok(Exit::Done)
+    let (mebibytes, rate) = (bytes as f64 / f64::from(1 << 20), figures.gbit_per_s);
+    output::line(format_args!(
+        "{mebibytes:.1} MiB in {seconds:.2} s: {rate:.3} Gbit/s, {path}"
+    ))
 }
 
 /// Octets that the receiver received, and in what time.
@@ -69,35 +78,12 @@ async fn measure(
     node: &Node,
     peer: &PeerAddr,
     arguments: &Perf,
+    moved: &Arc<AtomicU64>,
 ) -> Result<(u64, Duration), Failure> {
-    let direction = if arguments.reverse {
-        Direction::Down
-    } else {
-        Direction::Up
-    };
-    let order = Order {
-        direction,
-        duration: arguments.seconds,
-    };
-    let moved = Arc::new(AtomicU64::new(0));
-    let mut runs = JoinSet::new();
-    if arguments.datagrams {
-        let flow = node.datagrams(peer, SERVICE).await?;
-        runs.spawn(run_flow(flow, order, Arc::clone(&moved)));
-    } else {
-        for _ in 0..arguments.streams {
-            let stream = node.connect(peer, SERVICE).await?;
-            let moved = Arc::clone(&moved);
-            runs.spawn(async move {
-                run_stream(stream, order, moved)
-                    .await
-                    .map_err(Failure::from)
-            });
-        }
-    }
-    let start = Instant::now();
+    let mut runs = start(node, peer, arguments, moved).await?;
+    let begin = Instant::now();
     let show = std::io::stdout().is_terminal() && !arguments.json;
-    let ticker = show.then(|| tokio::spawn(tell_each_second(moved)));
+    let ticker = show.then(|| tokio::spawn(tell_each_second(Arc::clone(moved))));
     let mut total = 0;
     let mut outcome = Ok(());
     while let Some(run) = runs.join_next().await {
@@ -106,20 +92,51 @@ async fn measure(
             Err(failure) => outcome = Err(failure),
         }
     }
-    let took = start.elapsed();
+    let took = begin.elapsed();
     if let Some(ticker) = ticker {
         ticker.abort();
     }
-    outcome.map(|()| {
-        (
-            total,
-            if arguments.datagrams {
-                arguments.seconds
-            } else {
-                took
-            },
-        )
-    })
+    outcome?;
+    // Datagrams have no end to wait for: what counts is the time in which they were sent.
+    let took = if arguments.datagrams {
+        arguments.seconds
+    } else {
+        took
+    };
+    Ok((total, took))
+}
+
+/// Starts the streams, or the flow.
+async fn start(
+    node: &Node,
+    peer: &PeerAddr,
+    arguments: &Perf,
+    moved: &Arc<AtomicU64>,
+) -> Result<JoinSet<Result<u64, Failure>>, Failure> {
+    let order = Order {
+        direction: if arguments.reverse {
+            Direction::Down
+        } else {
+            Direction::Up
+        },
+        duration: arguments.seconds,
+    };
+    let mut runs = JoinSet::new();
+    if arguments.datagrams {
+        let flow = node.datagrams(peer, SERVICE).await?;
+        runs.spawn(run_flow(flow, order, Arc::clone(moved)));
+        return Ok(runs);
+    }
+    for _ in 0..arguments.streams {
+        let stream = node.connect(peer, SERVICE).await?;
+        let moved = Arc::clone(moved);
+        runs.spawn(async move {
+            run_stream(stream, order, moved)
+                .await
+                .map_err(Failure::from)
+        });
+    }
+    Ok(runs)
 }
 
 async fn tell_each_second(moved: Arc<AtomicU64>) {
@@ -202,7 +219,6 @@ async fn send_datagrams(
     flow.send(&order.emit()).await?;
     let start = Instant::now();
     while start.elapsed() < order.duration {
-        let len = flow.max_size().min(CHUNK);
         tokio::select! {
             biased;
             told = flow.recv(&mut report) => {
@@ -210,7 +226,7 @@ async fn send_datagrams(
                 received = u64::from_be_bytes(report);
                 moved.store(received, Ordering::Relaxed);
             }
-            sent = flow.send(&chunk[..len]) => sent?,
+            sent = send_largest(flow, &chunk) => sent?,
         }
     }
     while let Ok(told) = tokio::time::timeout(LAST_REPORT, flow.recv(&mut report)).await {

@@ -10,6 +10,8 @@ mod serve;
 
 use std::time::Duration;
 
+use keyway::{DatagramError, DatagramSocket};
+
 use crate::arguments::Perf;
 use crate::exit::{Exit, Failure};
 
@@ -66,6 +68,16 @@ impl Order {
             direction,
             duration,
         })
+    }
+}
+
+/// Sends one datagram as large as the path takes. Where the path changes meanwhile to one that takes less, none is sent, and the
+/// next has the right size.
+async fn send_largest(flow: &DatagramSocket, chunk: &[u8]) -> Result<(), DatagramError> {
+    let len = flow.max_size().min(chunk.len());
+    match flow.send(&chunk[..len]).await {
+        Err(DatagramError::TooLarge { .. }) => Ok(()),
+        sent => sent,
     }
 }
 

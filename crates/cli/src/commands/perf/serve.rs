@@ -6,14 +6,20 @@ use keyway::{DatagramSocket, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::debug;
 
-use super::{CHUNK, Direction, Order, REPORT_EVERY, SERVICE};
+use super::{CHUNK, Direction, Order, REPORT_EVERY, SERVICE, send_largest};
 use crate::arguments::Perf;
 use crate::exit::{Exit, Failure};
 use crate::{output, signals};
 
 pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
     let allow = crate::commands::allow(&arguments.allow, "keyway perf --serve")?;
-    let node = arguments.node.builder()?.bind().await?;
+    let node = arguments
+        .node
+        .builder(
+            "this node has a new id at each start, which others must be told; --key keeps one",
+        )?
+        .bind()
+        .await?;
     // One listener yields streams and flows; each kind is waited for on its own.
     let mut listener = node.listen(SERVICE).allow(allow).start()?;
     output::line(format_args!("ready {}", node.node_id()))?;
@@ -104,8 +110,7 @@ async fn serve_flow(flow: DatagramSocket) -> Result<(), keyway::DatagramError> {
         Direction::Down => {
             let start = Instant::now();
             while start.elapsed() < order.duration {
-                let len = flow.max_size().min(CHUNK);
-                flow.send(&buffer[..len]).await?;
+                send_largest(&flow, &buffer).await?;
             }
             Ok(())
         }

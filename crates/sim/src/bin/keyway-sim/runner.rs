@@ -4,7 +4,7 @@
     reason = "measures for how long real people wait; no run sees it"
 )]
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -18,13 +18,17 @@ use crate::arguments::Arguments;
 
 /// Runs everything that was asked for and tells how it went.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let start = Instant::now();
-    let deadline = arguments.within.map(|within| start + within);
+    let end = arguments.within.map(|within| Instant::now() + within);
     let mut failed = false;
+    let mut waiting = u32::try_from(arguments.properties.len()).unwrap_or(u32::MAX);
     for property in &arguments.properties {
+        // Of the time that is left, every property that still waits gets as much as this one.
+        let now = Instant::now();
+        let deadline = end.map(|end| now + end.saturating_duration_since(now) / waiting.max(1));
+        waiting -= 1;
         let tally = run_property(arguments, *property, deadline);
         failed |= tally.failed > 0;
-        println!("{}", tally.line(property));
+        say(&tally.line(property));
     }
     if failed {
         ExitCode::FAILURE
@@ -96,6 +100,11 @@ fn work(
     }
 }
 
+/// Prints a line. Who has closed our standard output does not want to read on, and that is no failure.
+fn say(line: &str) {
+    let _ = writeln!(stdout(), "{line}");
+}
+
 fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
     tally
         .lock()
@@ -113,23 +122,23 @@ impl Tally {
         self.virtual_time += report.time;
         self.packets += report.packets;
         if tell {
-            println!(
+            say(&format!(
                 "{} seed={seed}: {:.3} s, {} packets, trace {:016x}; {}",
                 property.name,
                 report.time.as_secs_f64(),
                 report.packets,
                 report.trace_hash,
                 report.facts
-            );
+            ));
         }
     }
 
     fn failed(&mut self, property: Property, seed: u64, what: &str) {
         self.failed += 1;
         let name = property.name;
-        println!(
+        say(&format!(
             "FAILED {name} seed={seed} {what}\n       replay: cargo xtask sim --property {name} --seed {seed}"
-        );
+        ));
     }
 
     /// A line that is written over again and again: for people who watch, not for files.

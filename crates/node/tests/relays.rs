@@ -1,0 +1,209 @@
+//! What a relay does for its clients, and does not do for anybody.
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops where something is not as it should be, and waits for one event among many"
+)]
+
+mod world;
+
+use std::net::SocketAddr;
+
+use keyway_identity::Signed;
+use keyway_node::{Allow, Config, Event, Record, Wall, codes};
+use keyway_rendezvous::ClientHalf;
+use keyway_wire::{Frame, OpenFrame, StreamFrame, StreamId, StreamKind};
+use world::puppet::Puppet;
+use world::talk::{SECOND, connect, direct, pattern, server, transfer};
+use world::{Index, World, id, secret};
+
+/// A server, a client that dials, and one that listens; the two do not reach each other directly.
+fn relayed() -> (World, Index, Index, Index) {
+    let mut world = World::new();
+    let (s, a, b) = (
+        world.add(9, server()),
+        world.add(1, Config::default()),
+        world.add(2, Config::default()),
+    );
+    world.set_cut(a, b, true);
+    let (now, place) = (world.now, world.address(s));
+    world
+        .node(b)
+        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.node(a).add_server(now, id(9), &[place]);
+    world.node(b).add_server(now, id(9), &[place]);
+    world.run(SECOND);
+    (world, s, a, b)
+}
+
+#[test]
+fn a_node_that_closes_says_goodbye_through_the_relay_as_well() {
+    let (mut world, _, a, b) = relayed();
+    connect(&mut world, a, b, 2, false, "echo");
+    world.run(SECOND);
+    world.events(b);
+    let now = world.now;
+    world.node(a).close(now, codes::SHUTDOWN, "bye");
+    world.run(5 * SECOND);
+    assert!(world.node(a).is_closed());
+    let ended = world.events(b).into_iter().find_map(|event| match event {
+        Event::Ended { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(
+        ended,
+        Some(keyway_node::EndReason::Peer {
+            code: codes::SHUTDOWN,
+            reason: "bye".into()
+        })
+    );
+}
+
+#[test]
+fn a_server_that_restarts_gets_its_channels_back_and_streams_go_on() {
+    let (mut world, s, a, b) = relayed();
+    let (near, far) = connect(&mut world, a, b, 2, false, "echo");
+    world.kill(s);
+    world.run(4 * SECOND);
+    world.restart(s, 9, server());
+    let data = pattern(300_000);
+    assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
+}
+
+#[test]
+fn a_client_whose_mapping_changes_goes_on() {
+    let (mut world, _, a, b) = relayed();
+    let (near, far) = connect(&mut world, a, b, 2, false, "echo");
+    world.run(SECOND);
+    let moved = "198.51.100.1:4111".parse().unwrap();
+    world.rebind(a, moved);
+    world.set_cut(a, b, true);
+    let before = world.now;
+    let data = pattern(300_000);
+    assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
+    let took = world.now.saturating_since(before);
+    assert!(took < 10 * SECOND, "{took:?}");
+}
+
+#[test]
+fn a_peer_that_comes_back_through_the_relay_is_reached_directly_again() {
+    let (mut world, _, a, b) = relayed();
+    world.set_cut(a, b, false);
+    let now = world.now;
+    world
+        .node(a)
+        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    let (near, _) = connect(&mut world, a, b, 2, false, "echo");
+    world.run(5 * SECOND);
+    assert!(direct(&mut world, a, near.association()));
+    // It dials before the other side has noticed that the direct path leads nowhere.
+    world.set_cut(a, b, true);
+    world.restart(b, 2, Config::default());
+    let (now, place) = (world.now, world.address(0));
+    world.node(b).add_server(now, id(9), &[place]);
+    world.events(a);
+    let (far, near) = connect(&mut world, b, a, 1, false, "echo");
+    assert!(!direct(&mut world, a, near.association()));
+    world.set_cut(a, b, false);
+    world.run(130 * SECOND);
+    assert!(direct(&mut world, a, near.association()));
+    assert!(direct(&mut world, b, far.association()));
+}
+
+/// What a client that wants to be found says first on its stream.
+fn registration(puppet: &Puppet, seed: u8) -> Vec<u8> {
+    let record = Record {
+        node: puppet.id,
+        versions: vec![1],
+        epoch: 1,
+        instance: 1,
+        sequence: 1,
+        servers: vec![id(9)],
+        issued: Wall(1_800_000_000),
+        expiry: Wall(1_800_000_200),
+    };
+    let mut client = ClientHalf::new();
+    client.connected();
+    client.publish(&Signed::sign(record, &secret(seed)).unwrap());
+    client.poll_output().unwrap()
+}
+
+#[test]
+fn nothing_is_relayed_to_an_address_that_nobody_has_proved() {
+    let (mut world, s, a, _) = relayed();
+    let mut puppet = Puppet::new(200);
+    let home: SocketAddr = "198.51.100.7:7".parse().unwrap();
+    let victim: SocketAddr = "198.51.100.99:53".parse().unwrap();
+    let at_s = world.address(s);
+    world.record = Some(Vec::new());
+    let init = puppet.init(id(9));
+    world.inject(home, at_s, &init);
+    let record = world.record.take().unwrap();
+    let resp = record.iter().find(|it| it.to == home).unwrap();
+    puppet.take_resp(&resp.bytes);
+    // The handshake was made at home; everything after it claims to come from somebody else.
+    let stream = StreamId::new(u64::from(puppet.id > id(9))).unwrap();
+    let hello = registration(&puppet, 200);
+    let open = Frame::Open(OpenFrame {
+        stream,
+        kind: StreamKind::Bytes,
+        service: "rendezvous",
+    });
+    let data = Frame::Stream(StreamFrame {
+        stream,
+        offset: 0,
+        fin: false,
+        data: &hello,
+    });
+    let packet = puppet.packet(&[open, data]);
+    world.inject(victim, at_s, &packet);
+    world.record = Some(Vec::new());
+    let now = world.now;
+    world.node(a).connect(now, puppet.id, &[]);
+    world.run(3 * SECOND);
+    let record = world.record.take().unwrap();
+    let at_a = world.address(a);
+    assert!(
+        record.iter().any(|it| it.from == at_a && it.is_relayed()),
+        "a channel was opened"
+    );
+    let hit = record.iter().filter(|it| it.to == victim);
+    assert!(hit.clone().all(|it| !it.is_relayed()));
+}
+
+#[test]
+fn a_relay_forwards_nothing_from_an_address_that_nobody_has_proved() {
+    let (mut world, s, a, b) = relayed();
+    connect(&mut world, a, b, 2, false, "echo");
+    world.record = Some(Vec::new());
+    world.run(30 * SECOND);
+    let (at_s, at_a) = (world.address(s), world.address(a));
+    let record = world.record.replace(Vec::new()).unwrap();
+    let relayed: Vec<_> = record
+        .iter()
+        .filter(|it| it.from == at_a && it.to == at_s && it.is_relayed())
+        .collect();
+    assert!(!relayed.is_empty());
+    for packet in relayed {
+        world.inject("198.51.100.7:7".parse().unwrap(), at_s, &packet.bytes);
+    }
+    let sent = world.record.take().unwrap();
+    assert!(sent.is_empty(), "{sent:?}");
+}
+
+#[test]
+fn octets_that_only_together_look_like_a_relayed_packet_are_none() {
+    let (mut world, s, a, b) = relayed();
+    connect(&mut world, a, b, 2, false, "echo");
+    world.record = Some(Vec::new());
+    world.run(30 * SECOND);
+    let (at_s, at_a) = (world.address(s), world.address(a));
+    let record = world.record.replace(Vec::new()).unwrap();
+    let packet = record
+        .iter()
+        .find(|it| it.from == at_a && it.to == at_s && it.is_relayed())
+        .unwrap();
+    world.inject_batch(at_a, at_s, &packet.bytes, 3);
+    let sent = world.record.take().unwrap();
+    assert!(sent.is_empty(), "{sent:?}");
+}

@@ -1,0 +1,124 @@
+//! A peer that follows no rules: it makes handshakes and packets by hand.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it should be"
+)]
+
+use keyway_handshake::{
+    Dial, InitPayload, LocalIdentity, RespPayload, Session, TransportParameters, read_init,
+};
+use keyway_identity::NodeId;
+use keyway_node::AssociationConfig;
+use keyway_wire::{Cid, CidSequence, DATA_HEADER_LEN, DataHeader, Frame, Resp, Slot, TAG_LEN};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::secret;
+
+/// One key, and the session that it made last.
+pub(crate) struct Puppet {
+    identity: LocalIdentity,
+    pub(crate) id: NodeId,
+    rng: ChaCha20Rng,
+    pub(crate) cid: Cid,
+    dial: Option<Dial>,
+    session: Option<(Session, Cid, Slot)>,
+    next_number: u64,
+    pub(crate) counter: u64,
+    pub(crate) generation: u64,
+    pub(crate) incarnation: u64,
+}
+
+fn parameters() -> TransportParameters {
+    AssociationConfig::default().parameters()
+}
+
+impl Puppet {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self {
+            identity: LocalIdentity::new(&secret(seed)),
+            id: secret(seed).node_id(),
+            rng: ChaCha20Rng::from_seed([seed; 32]),
+            cid: Cid::new([seed; Cid::LEN]),
+            dial: None,
+            session: None,
+            next_number: 0,
+            counter: 0,
+            generation: 0,
+            incarnation: 77,
+        }
+    }
+
+    /// A new INIT to that node.
+    pub(crate) fn init(&mut self, to: NodeId) -> Vec<u8> {
+        self.counter += 1;
+        let payload = InitPayload {
+            initiator: self.id,
+            versions: vec![1],
+            epoch: 1,
+            instance: 1,
+            counter: self.counter,
+            generation: self.generation,
+            incarnation: self.incarnation,
+            remembered: None,
+            slot: Slot::ALL[0],
+            parameters: parameters(),
+        };
+        let dial = Dial::new(&self.identity, &to, self.cid, &payload, &mut self.rng).unwrap();
+        let packet = dial.packet().to_vec();
+        self.dial = Some(dial);
+        packet
+    }
+
+    /// Takes the answer to the last INIT.
+    pub(crate) fn take_resp(&mut self, packet: &[u8]) {
+        let (resp, cid, session) = self.dial.as_mut().unwrap().read_response(packet).unwrap();
+        self.session = Some((session, cid, resp.slot));
+        self.next_number = 0;
+    }
+
+    /// Answers an INIT.
+    pub(crate) fn answer(&mut self, init: &[u8]) -> Vec<u8> {
+        let incoming = read_init(&self.identity, init).unwrap();
+        let (cid, slot) = (incoming.sender(), incoming.payload().slot);
+        let payload = RespPayload {
+            versions: vec![1],
+            epoch: 1,
+            instance: 1,
+            incarnation: self.incarnation,
+            slot: Slot::ALL[0],
+            parameters: parameters(),
+        };
+        let (packet, session) = incoming.respond(self.cid, &payload, &mut self.rng).unwrap();
+        assert!(Resp::parse(&packet).is_ok());
+        self.session = Some((session, cid, slot));
+        self.next_number = 0;
+        packet
+    }
+
+    /// A packet of these frames, under the first CID that the other side gave.
+    pub(crate) fn packet(&mut self, frames: &[Frame<'_>]) -> Vec<u8> {
+        let (session, cid, slot) = self.session.as_mut().unwrap();
+        let number = self.next_number;
+        self.next_number += 1;
+        let header = DataHeader {
+            slot: *slot,
+            phase: session.send_phase(),
+            cid: *cid,
+            number,
+        };
+        let mut packet = vec![0; DATA_HEADER_LEN];
+        header.emit(&mut packet);
+        for frame in frames {
+            let mut octets = vec![0; frame.len()];
+            frame.emit(&mut octets);
+            packet.extend_from_slice(&octets);
+        }
+        packet.resize(packet.len() + TAG_LEN, 0);
+        let (header, payload) = packet.split_at_mut(DATA_HEADER_LEN);
+        session
+            .seal(header, CidSequence(0), number, payload)
+            .unwrap();
+        packet
+    }
+}
