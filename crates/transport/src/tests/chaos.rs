@@ -61,7 +61,7 @@ impl Chaos {
     /// One thing happens.
     fn disturb(&mut self) {
         let (side, index, now) = (self.side(), self.link(), self.pair.now);
-        let what = self.draw(14);
+        let what = self.draw(17);
         self.trace
             .push(format!("{now:?} {what} {side:?} link {index}"));
         match what {
@@ -97,6 +97,8 @@ impl Chaos {
             }
             11 => self.forge(side),
             12 => drop(self.pair.end(side).association.ping(now)),
+            13 => self.black_out(),
+            14 => self.replay(),
             _ => self.abandon(side),
         }
         self.update_routes();
@@ -126,6 +128,51 @@ impl Chaos {
             self.pair
                 .network
                 .deliver(soon, Delivery { route, ..latest });
+        }
+    }
+
+    /// Nothing passes for so long that the keys grow too old.
+    fn black_out(&mut self) {
+        if self.draw(4) > 0 {
+            return;
+        }
+        let cuts: Vec<_> = self
+            .pair
+            .network
+            .links
+            .iter()
+            .map(|link| (link.cut_from_a, link.cut_from_b))
+            .collect();
+        self.pair
+            .network
+            .links
+            .iter_mut()
+            .for_each(|link| link.cut(true));
+        self.pair.run_for(200 * SECOND);
+        for (link, (from_a, from_b)) in self.pair.network.links.iter_mut().zip(cuts) {
+            (link.cut_from_a, link.cut_from_b) = (from_a, from_b);
+        }
+    }
+
+    /// What has arrived since the last time arrives again, some of it from elsewhere.
+    fn replay(&mut self) {
+        let recorded = self
+            .pair
+            .network
+            .recording
+            .replace(Vec::new())
+            .unwrap_or_default();
+        for (index, delivery) in (0..).zip(recorded.into_iter().rev().take(100)) {
+            let route = match index % 3 {
+                0 => Route::Direct {
+                    remote: address(66, 6),
+                },
+                _ => delivery.route,
+            };
+            let at = self.pair.now + Duration::from_micros(1 + index);
+            self.pair
+                .network
+                .deliver(at, Delivery { route, ..delivery });
         }
     }
 
