@@ -5,7 +5,7 @@
 //!                       │
 //!                       ├──> streams/             octets and datagrams
 //!                       ├──> paths.rs, path.rs    ──> recovery/: what is in flight, and how much may be
-//!                       └──> routes.rs            ──> validation.rs: which routes work
+//!                       └──> routes.rs, rebinding.rs ──> validation.rs: which routes work
 //!
 //!   poll_transmit ──> transmit.rs ──> assembly.rs, packet.rs ──> sessions.rs (seal)
 //!   handle_timeout, poll_timeout ──> timers.rs
@@ -23,12 +23,15 @@ mod observation;
 mod outcome;
 mod packet;
 mod path;
+mod path_ids;
 mod paths;
 mod pings;
+mod rebinding;
 mod receive;
 mod receive_space;
 mod remote_cids;
 mod replay;
+mod responses;
 mod routes;
 mod scrutiny;
 mod sessions;
@@ -53,10 +56,12 @@ use self::candidates::{LocalCandidates, RemoteCandidates};
 use self::close::Phase;
 use self::events::Events;
 use self::issued_cids::IssuedCids;
+use self::path_ids::Heritage;
 use self::paths::Paths;
 use self::pings::Pings;
 pub use self::receive::ReceiveError;
 use self::remote_cids::RemoteCids;
+use self::responses::Responses;
 use self::scrutiny::Scrutiny;
 use self::sessions::{SessionTimes, Sessions};
 use self::validation::Validations;
@@ -87,10 +92,10 @@ pub struct Association {
     cids: RemoteCids,
     paths: Paths,
     /// What the last path left behind.
-    heritage: Option<routes::Heritage>,
+    heritage: Option<Heritage>,
     validations: Validations,
     /// Challenges of the peer's that are to be answered.
-    responses: routes::Responses,
+    responses: Responses,
     /// Where the answer to the peer's handshake went: the first packet under its keys comes from one of these.
     answered: Vec<Route>,
     streams: Streams,
@@ -158,7 +163,7 @@ impl Association {
             paths,
             heritage: None,
             validations: Validations::new(config.validations_max),
-            responses: routes::Responses::default(),
+            responses: Responses::default(),
             answered: Vec::new(),
             streams: Streams::new(local < remote, &config.streams, &peer),
             candidates: LocalCandidates::default(),

@@ -12,8 +12,9 @@ use keyway_wire::{
 use super::Association;
 use super::close::Phase;
 use super::path::Health;
+use super::rebinding::Sighting;
 use super::receive_space::{ReceiveSpace, Received};
-use super::routes::{Response, Sighting};
+use super::responses::Response;
 use super::sessions::SessionOpenError;
 use super::violation::Violation;
 use crate::streams::{Accepted, StreamViolation};

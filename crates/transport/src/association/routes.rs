@@ -1,81 +1,19 @@
-//! How routes become paths, move, and are given up.
+//! How routes become paths, and are given up.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use keyway_handshake::{Role, Session};
-use keyway_wire::{CidSequence, Slot, Time};
+use keyway_wire::{Slot, Time};
 
 use super::Association;
 use super::allowance::Allowance;
 use super::path::{Health, Path, PathId};
-use super::receive::Arrival;
-use super::remote_cids::RemoteCid;
-use super::validation::{Answered, ChallengeData, Proof, Purpose};
-use crate::recovery::Recovery;
-use crate::sent_frame::SentFrames;
+use super::validation::{Answered, Proof, Purpose};
 use crate::{AssociationEvent, Route};
-
-/// Challenges that are answered for one batch of packets; a flood of them costs no more than that (CVE-2023-49295).
-const RESPONSES_MAX: usize = 4;
 
 /// Routes that an answer to a handshake went to: its INIT came over the hints, the relay, and what was known.
 const ANSWERED_MAX: usize = 8;
-
-/// A route that is given up is tried again this soon when a packet comes from there all the same.
-const HURRY: Duration = Duration::from_millis(100);
-
-/// The id of a path that is gone while there was no other, with the state of its number space.
-#[derive(Debug)]
-pub(super) struct Heritage {
-    cid: RemoteCid,
-    recovery: Recovery<SentFrames>,
-}
-
-/// A PATH_CHALLENGE that is to be answered where it came from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Response {
-    pub(super) route: Route,
-    pub(super) local: Option<IpAddr>,
-    pub(super) data: ChallengeData,
-    /// Octets of the packet that it came in: the answer is not larger.
-    pub(super) size: usize,
-}
-
-/// The challenges that wait for their answer.
-#[derive(Debug, Default)]
-pub(super) struct Responses {
-    waiting: Vec<Response>,
-}
-
-impl Responses {
-    /// One more; dropped if too many wait, since its sender tries again.
-    pub(super) fn push(&mut self, response: Response) {
-        if self.waiting.len() < RESPONSES_MAX {
-            self.waiting.push(response);
-        }
-    }
-
-    pub(super) fn pop(&mut self) -> Option<Response> {
-        self.waiting.pop()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-}
-
-/// A packet from a route that has no path.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sighting<'a> {
-    pub(super) arrival: &'a Arrival,
-    /// Where the packet with the highest number of the same space came from before.
-    pub(super) before: Option<Route>,
-    /// Its number is the highest of its space.
-    pub(super) newest: bool,
-    /// It carries nothing but what probes carry (RFC 9000, 9.1).
-    pub(super) probing: bool,
-}
 
 impl Association {
     pub(super) fn on_session(
@@ -193,7 +131,7 @@ impl Association {
     }
 
     /// Packets go through both ways on `route`.
-    fn on_route_works(
+    pub(super) fn on_route_works(
         &mut self,
         now: Time,
         route: Route,
@@ -255,95 +193,6 @@ impl Association {
         }
     }
 
-    /// The peer's address on a path has changed, and it answers at the new one. The path keeps its ids and packet numbers;
-    /// what was on its way to the old address is lost, and nothing is known about the way to the new one
-    /// (RFC 9000, 9.4).
-    fn move_path(&mut self, now: Time, id: PathId, route: Route, local: Option<IpAddr>) {
-        let Some(path) = self.paths.get_mut(id) else {
-            return;
-        };
-        let previous = path.route;
-        path.route = route;
-        path.local = local.or(path.local);
-        path.recovery.abandon(now, &mut self.outcome);
-        self.settle(now, route);
-        self.validations.remove(&previous);
-        if let Some(path) = self.paths.get_mut(id) {
-            // So that it is announced as working.
-            path.health = Health::Dead;
-        }
-        if self.paths.is_selected(id) {
-            self.events.push(AssociationEvent::Selected {
-                route,
-                previous: Some(previous),
-            });
-        }
-        self.on_route_works(now, route, local, None);
-    }
-
-    /// An authentic packet came from a route whose path is dead.
-    pub(super) fn on_sign_of_life(&mut self, arrival: &Arrival) {
-        self.hurry(&arrival.route, arrival.now + HURRY);
-    }
-
-    /// An authentic packet came from a route that has no path.
-    pub(super) fn on_sighting(&mut self, seen: &Sighting<'_>) {
-        let &Arrival { route, size, .. } = seen.arrival;
-        self.events.push(AssociationEvent::ProbedFrom(route));
-        if seen.newest && !seen.probing {
-            self.on_possible_rebinding(seen);
-        }
-        if let Some(validation) = self.validations.by_route(&route) {
-            validation.allowance.on_received(size);
-        }
-    }
-
-    /// Packets of an id that the peer uses for one direct path come from another address: its NAT forgot the mapping, it
-    /// moved, or somebody copies its packets. Whoever answers a challenge there is the peer; the old address is asked as
-    /// well (RFC 9000, 9.3.3).
-    fn on_possible_rebinding(&mut self, seen: &Sighting<'_>) {
-        let &Arrival {
-            now,
-            route,
-            local,
-            sequence,
-            ..
-        } = seen.arrival;
-        let Some(before) = seen
-            .before
-            .filter(|before| before.is_direct() && route.is_direct())
-        else {
-            return;
-        };
-        let moving = match self
-            .validations
-            .by_route(&before)
-            .map(|validation| validation.purpose)
-        {
-            Some(Purpose::Rebinding { path, .. }) => Some(path),
-            Some(Purpose::Probe | Purpose::Candidate | Purpose::Path(_)) | None => None,
-        };
-        let known = self.paths.by_route(&before).map(|path| path.id);
-        let Some(path) = known.or(moving) else { return };
-        let purpose = Purpose::Rebinding {
-            path,
-            space: sequence,
-        };
-        if self
-            .validations
-            .by_route(&route)
-            .is_some_and(|validation| validation.purpose == purpose)
-        {
-            return;
-        }
-        self.validations
-            .start(now, route, local, purpose, Allowance::NOTHING);
-        if known.is_some() {
-            self.validations
-                .start(now, before, None, Purpose::Path(path), Allowance::UNLIMITED);
-        }
-    }
-
     /// A route did not answer its challenges.
     pub(super) fn on_validation_failed(&mut self, now: Time, route: Route, purpose: Purpose) {
         match purpose {
@@ -381,7 +230,7 @@ impl Association {
         }
     }
 
-    /// Gives a number to every path that waits for one, and decides which carries data.
+    /// Gives an id to every path that waits for one, and decides which carries data.
     pub(super) fn reselect(&mut self) {
         self.assign_cids();
         if let Some(selection) = self.paths.select() {
@@ -390,34 +239,6 @@ impl Association {
                 .push(AssociationEvent::Selected { route, previous });
             // Whoever hears of the path may ask at once how long a datagram may be.
             self.update_packet_room();
-        }
-    }
-
-    /// Paths whose id the peer wants back get another.
-    pub(super) fn renew_cids(&mut self, now: Time) {
-        let unwanted = |path: &&Path| {
-            path.cid
-                .is_some_and(|cid| self.cids.is_unwanted(cid.sequence))
-        };
-        let Some(id) = self.paths.iter().find(unwanted).map(|path| path.id) else {
-            self.reselect();
-            return self.settle_heritage(now);
-        };
-        if let Some(path) = self.paths.get_mut(id)
-            && let Some(cid) = path.cid.take()
-        {
-            let route = path.route;
-            path.recovery.abandon(now, &mut self.outcome);
-            self.settle(now, route);
-            self.retire(now, cid.sequence);
-        }
-        self.renew_cids(now);
-    }
-
-    /// Asks the node for ids that the peer may need.
-    pub(super) fn ask_for_cids(&mut self) {
-        for _ in 0..self.issued.take_wanted() {
-            self.events.push(AssociationEvent::CidWanted);
         }
     }
 
@@ -469,57 +290,7 @@ impl Association {
         }
     }
 
-    fn bury(&mut self, now: Time, mut path: Path) {
-        path.recovery.abandon(now, &mut self.outcome);
-        self.settle(now, path.route);
-        self.validations.remove_path(path.id);
-        let Some(cid) = path.cid else { return };
-        if self.cids.has_spare() || self.heritage.is_some() || self.cids.is_unwanted(cid.sequence) {
-            return self.retire(now, cid.sequence);
-        }
-        // Without an id nothing can be sent, not even what would make the peer issue others: the next path goes on with this
-        // one, and with its numbers.
-        self.heritage = Some(Heritage {
-            cid,
-            recovery: path.recovery,
-        });
-    }
-
-    fn retire(&mut self, now: Time, sequence: CidSequence) {
-        if let Err(violation) = self.cids.retire(sequence) {
-            self.violate(now, violation);
-        }
-    }
-
-    fn assign_cids(&mut self) {
-        let (cids, heritage) = (&mut self.cids, &mut self.heritage);
-        for path in self
-            .paths
-            .iter_mut()
-            .filter(|path| path.cid.is_none() && path.health != Health::Dead)
-        {
-            path.cid = cids.take();
-            if path.cid.is_none()
-                && let Some(Heritage { cid, recovery }) = heritage.take()
-            {
-                path.cid = Some(cid);
-                path.recovery = recovery;
-            }
-        }
-        self.paths.take_over_cids();
-    }
-
-    /// Gives the id of a path that is gone back, once there are others or the peer wants it.
-    fn settle_heritage(&mut self, now: Time) {
-        let cids = &self.cids;
-        let needless =
-            |heritage: &mut Heritage| cids.has_spare() || cids.is_unwanted(heritage.cid.sequence);
-        if let Some(heritage) = self.heritage.take_if(needless) {
-            self.retire(now, heritage.cid.sequence);
-        }
-    }
-
-    fn hurry(&mut self, route: &Route, latest: Time) {
+    pub(super) fn hurry(&mut self, route: &Route, latest: Time) {
         if let Some(validation) = self.validations.by_route(route) {
             validation.hurry(latest);
         }

@@ -7,9 +7,9 @@ use crate::recovery::SentPacket;
 use crate::sent_frame::SentFrames;
 
 impl Association {
-    /// Key phases that the sealing direction has gone through in the current session.
-    pub(crate) fn key_phases(&self) -> u64 {
-        self.sessions.key_phases()
+    /// How many sealing keys there were before the current one.
+    pub(crate) fn keys_before(&self) -> u64 {
+        self.sessions.keys_before()
     }
 
     /// A packet of any frames, as a hostile peer would send it: authentic, on the path in use, remembered by nobody.

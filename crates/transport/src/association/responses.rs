@@ -1,0 +1,65 @@
+use std::net::IpAddr;
+
+use super::validation::ChallengeData;
+use crate::Route;
+
+/// Challenges that are answered for one batch of packets; a flood of them costs no more than that (CVE-2023-49295).
+const RESPONSES_MAX: usize = 4;
+
+/// A PATH_CHALLENGE that is to be answered where it came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Response {
+    pub(crate) route: Route,
+    pub(crate) local: Option<IpAddr>,
+    pub(crate) data: ChallengeData,
+    /// Octets of the packet that it came in: the answer is not larger.
+    pub(crate) size: usize,
+}
+
+/// The challenges that wait for their answer.
+#[derive(Debug, Default)]
+pub(crate) struct Responses {
+    waiting: Vec<Response>,
+}
+
+impl Responses {
+    /// One more; dropped if too many wait, since its sender tries again.
+    pub(crate) fn push(&mut self, response: Response) {
+        if self.waiting.len() < RESPONSES_MAX {
+            self.waiting.push(response);
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Response> {
+        self.waiting.pop()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // CVE-2023-49295
+    #[test]
+    fn a_flood_of_challenges_gets_a_few_answers() {
+        let mut responses = Responses::default();
+        let route = Route::Direct {
+            remote: ([192, 0, 2, 1], 9).into(),
+        };
+        for octet in 0..=255 {
+            responses.push(Response {
+                route,
+                local: None,
+                data: [octet; 8],
+                size: 1200,
+            });
+        }
+        let answered = std::iter::from_fn(|| responses.pop()).count();
+        assert_eq!(answered, RESPONSES_MAX);
+        assert!(responses.is_empty());
+    }
+}
