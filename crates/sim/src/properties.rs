@@ -89,7 +89,7 @@ pub const ALL: [Property; 10] = [
     },
     Property {
         name: "rebind",
-        promise: "a NAT that gives another port in mid-transfer, direct or relayed, interrupts it for no more than 5 s",
+        promise: "a NAT that gives another port in mid-transfer, direct or relayed, interrupts it for no more than 10 s",
         check: rebind::check,
     },
     Property {

@@ -18,7 +18,7 @@ const LENGTH: u64 = 5_000_000;
 const RATE: u64 = 500_000;
 
 /// The longest time that may pass without an octet.
-const STALL_MAX: Duration = Duration::from_secs(5);
+const STALL_MAX: Duration = Duration::from_secs(10);
 
 pub(super) fn check(run: Run) -> Result<Report, Failure> {
     let mut meeting = Meeting::new(run, Layout::BehindNats, Config::default);
