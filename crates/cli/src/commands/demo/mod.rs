@@ -136,14 +136,11 @@ async fn fetch_page(story: &Story, client: &Node, web: NodeId) -> Result<(), Fai
     let start = Instant::now();
     let stream = step(client.connect(web, SERVICE)).await?;
     let connected = start.elapsed();
-    let path = match client.paths(web).await.iter().find(|path| path.selected) {
-        Some(path) => story::way(&path.route),
-        None => "on no path yet".to_owned(),
-    };
     story.tell(format_args!(
-        "node B dialled node A by its key: connected after {}, {path}",
+        "node B dialled node A by its key: connected after {}",
         story::millis(connected)
     ));
+    tell_of_relay(story, client, web).await?;
     let mut requests = http(stream).await?;
     let response =
         step(async { requests.send_request(get("/")?).await.map_err(Failure::new) }).await?;
@@ -158,6 +155,28 @@ async fn fetch_page(story: &Story, client: &Node, web: NodeId) -> Result<(), Fai
     if !page.starts_with(b"<!doctype html>") {
         return Err(Failure::new("the page is not the one that was served"));
     }
+    Ok(())
+}
+
+/// The first packets go through the relay, however soon a direct path follows.
+async fn tell_of_relay(story: &Story, client: &Node, web: NodeId) -> Result<(), Failure> {
+    let paths = client.paths(web).await;
+    if !paths.iter().any(|path| !path.route.is_direct()) {
+        return Err(Failure::new(
+            "the relay was not used; it should have been the first way",
+        ));
+    }
+    let by_now = if paths
+        .iter()
+        .any(|path| path.selected && path.route.is_direct())
+    {
+        ", and a direct path is there by now"
+    } else {
+        ", until a direct path is found"
+    };
+    story.tell(format_args!(
+        "its packets go through the relay at first{by_now}"
+    ));
     Ok(())
 }
 
