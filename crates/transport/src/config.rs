@@ -29,11 +29,9 @@ pub struct AssociationConfig {
     pub paths_max: usize,
     /// Routes under validation beside the paths: 32 candidates, and as many again that the peer probed from.
     pub validations_max: usize,
-    /// Ids for packets to us that the peer has in reserve: it needs one for each new path.
+    /// Ids for packets to us that the peer has in reserve: it needs one for each new path. At most 16 make sense, since
+    /// the protocol bounds all that are in use.
     pub cids_spare: usize,
-    /// Ids in either direction that are in use at the same time: spares, one for each path, one for probes, and as many
-    /// again on their way out.
-    pub cids_active_max: usize,
 
     /// Age at which the initiator of a session makes the next one (WireGuard's limit).
     pub rekey_after: Duration,
@@ -78,7 +76,6 @@ impl Default for AssociationConfig {
             paths_max: 8,
             validations_max: 64,
             cids_spare: 8,
-            cids_active_max: 32,
             rekey_after: Duration::from_secs(120),
             rekey_after_as_responder: Duration::from_secs(150),
             session_lifetime: Duration::from_secs(180),

@@ -5,6 +5,10 @@ use keyway_wire::{Cid, CidSequence, Frame, NewCidFrame, RetireCidFrame, Time};
 use super::receive_space::ReceiveSpace;
 use super::violation::Violation;
 
+/// Ids of one side that are in use at the same time, those in reserve included. The protocol's: a peer that issues more is
+/// not honest. Eight spares, one for each of eight paths, one for probes, and as many again on their way out.
+pub(crate) const CIDS_MAX: usize = 32;
+
 /// Ids that the peer has retired and that still receive what is on its way. An honest peer retires at most what it holds.
 const RETIRING_MAX: usize = 32;
 
@@ -18,7 +22,6 @@ pub(crate) struct IssuedCids {
     /// Ids that the node was asked for and has not given yet.
     asked: usize,
     spare: usize,
-    active_max: usize,
 }
 
 /// One id that we issued.
@@ -42,7 +45,7 @@ enum Announcement {
 
 impl IssuedCids {
     /// `first` is the one that the handshake named.
-    pub(crate) fn new(first: Cid, spare: usize, active_max: usize) -> Self {
+    pub(crate) fn new(first: Cid, spare: usize) -> Self {
         let first = IssuedCid {
             sequence: CidSequence(0),
             cid: first,
@@ -55,7 +58,6 @@ impl IssuedCids {
             next_sequence: 1,
             asked: 0,
             spare,
-            active_max,
         }
     }
 
@@ -106,7 +108,7 @@ impl IssuedCids {
             )
         });
         let wanted = self.spare.saturating_sub(spare + self.asked);
-        let wanted = wanted.min(self.active_max.saturating_sub(active + self.asked));
+        let wanted = wanted.min(CIDS_MAX.saturating_sub(active + self.asked));
         self.asked += wanted;
         wanted
     }
@@ -227,7 +229,7 @@ mod tests {
     }
 
     fn issued() -> IssuedCids {
-        let mut cids = IssuedCids::new(cid(0), 8, 32);
+        let mut cids = IssuedCids::new(cid(0), 8);
         for octet in 1..=cids.take_wanted() {
             assert!(cids.issue(cid(u8::try_from(octet).unwrap())));
         }
@@ -289,7 +291,7 @@ mod tests {
                 assert!(cids.issue(cid(0xff)));
             }
         }
-        assert_eq!(cids.cids().count(), 32);
+        assert_eq!(cids.cids().count(), CIDS_MAX);
     }
 
     #[test]

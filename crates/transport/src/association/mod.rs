@@ -73,6 +73,10 @@ use crate::{
     ReadError, Route, SendDatagramError, WriteError,
 };
 
+/// No packet is larger than what fits into a [`Batch`](crate::Batch).
+const UDP_PAYLOAD_MAX: u32 = 65_487;
+const _: () = assert!(UDP_PAYLOAD_MAX as usize == crate::Batch::LEN_MAX);
+
 /// Everything that two node ids share: streams and datagrams, the sessions that seal them, and the paths that carry them.
 ///
 /// Paths come and go, sessions replace each other, and nobody who holds a stream notices: frames are retransmitted, never
@@ -150,7 +154,7 @@ impl Association {
             max_datagram: parameters.max_datagram,
         };
         let theirs = u32::try_from(parameters.max_udp_payload).unwrap_or(u32::MAX);
-        let payload_max = config.udp_payload_max.min(theirs);
+        let payload_max = config.udp_payload_max.min(theirs).min(UDP_PAYLOAD_MAX);
         let paths = Paths::new(config.paths_max, parameters.max_ack_delay, payload_max);
         Self {
             remote,
@@ -158,8 +162,8 @@ impl Association {
             first_remote,
             random: ChaCha20Rng::from_seed(seed),
             sessions: Sessions::new(times),
-            issued: IssuedCids::new(first_local, config.cids_spare, config.cids_active_max),
-            cids: RemoteCids::new(first_remote, config.cids_active_max),
+            issued: IssuedCids::new(first_local, config.cids_spare),
+            cids: RemoteCids::new(first_remote),
             paths,
             heritage: None,
             validations: Validations::new(config.validations_max),

@@ -46,6 +46,8 @@ pub(crate) struct Path {
     pub(crate) allowance: Allowance,
     /// What the peer is told about the address that its packets come from.
     pub(crate) observation: Observation,
+    /// The newest of what the peer says about the address that ours come from.
+    pub(crate) observed: Option<u64>,
     /// A PING should go out, to keep the path open or to see whether it still is.
     pub(crate) ping: bool,
     /// The next packet should be of full size: it lets a peer that does not know yet whether we are here answer at length.
@@ -93,6 +95,7 @@ impl Path {
             recovery,
             allowance,
             observation: Observation::default(),
+            observed: None,
             ping: false,
             pad: false,
             last_sent: now,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use keyway_handshake::OpenError;
 use keyway_wire::{
-    AckFrame, CidSequence, CloseFrame, DATA_HEADER_LEN, DataHeader, Frame, Frames, PacketError,
-    Time,
+    AckFrame, CidSequence, CloseFrame, DATA_HEADER_LEN, DataHeader, Frame, Frames,
+    ObservedAddressFrame, PacketError, Time,
 };
 
 use super::Association;
@@ -258,11 +258,7 @@ impl Association {
                     self.on_proof(now, proof);
                 }
             }
-            Frame::ObservedAddress(frame) => {
-                let (address, route) = (frame.address, arrival.route);
-                self.events
-                    .push(AssociationEvent::Observed { address, route });
-            }
+            Frame::ObservedAddress(frame) => self.take_observation(arrival.route, frame),
             Frame::Candidates(frame) => {
                 if let Some(candidates) = self.remote_candidates.accept(frame) {
                     self.events.push(AssociationEvent::Candidates(candidates));
@@ -307,6 +303,19 @@ impl Association {
             | Frame::Candidates(_)
             | Frame::Close(_) => Ok(Accepted::Yes),
         }
+    }
+
+    /// What the peer says about an address is passed on once, though it is repeated until it is acknowledged.
+    fn take_observation(&mut self, route: Route, frame: &ObservedAddressFrame) {
+        if let Some(path) = self.paths.by_route_mut(&route) {
+            if path.observed.is_some_and(|newest| frame.sequence <= newest) {
+                return;
+            }
+            path.observed = Some(frame.sequence);
+        }
+        let address = frame.address;
+        self.events
+            .push(AssociationEvent::Observed { address, route });
     }
 
     /// An ACK names the number space that it is about: one of the peer's ids, and so one of our paths. A round trip is

@@ -1,5 +1,6 @@
 use keyway_wire::{Cid, CidSequence, Frame, NewCidFrame, RetireCidFrame};
 
+use super::issued_cids::CIDS_MAX;
 use super::violation::Violation;
 use crate::range_set::RangeSet;
 
@@ -33,7 +34,6 @@ pub(crate) struct RemoteCids {
     retired: Vec<Retired>,
     /// The peer wants no id below this one to be used.
     retire_prior_to: CidSequence,
-    active_max: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ struct Retired {
 }
 
 impl RemoteCids {
-    /// `first` is the one that the handshake named; `active_max` bounds what the peer may have us keep.
-    pub(crate) fn new(first: Cid, active_max: usize) -> Self {
+    /// `first` is the one that the handshake named.
+    pub(crate) fn new(first: Cid) -> Self {
         let mut seen = RangeSet::new();
         seen.insert_one(0);
         Self {
@@ -57,7 +57,6 @@ impl RemoteCids {
             used: Vec::new(),
             retired: Vec::new(),
             retire_prior_to: CidSequence(0),
-            active_max,
         }
     }
 
@@ -83,7 +82,7 @@ impl RemoteCids {
         if frame.sequence < self.retire_prior_to {
             return self.retire(frame.sequence);
         }
-        if self.spares.len() + self.used.len() >= self.active_max {
+        if self.spares.len() + self.used.len() >= CIDS_MAX {
             return Err(Violation::cid_limit("more connection ids than are kept"));
         }
         let index = self
@@ -145,7 +144,7 @@ impl RemoteCids {
             });
         }
         // RFC 9000, 5.1.2: the peer must not make us remember more and more that it does not acknowledge.
-        if self.retired.len() > 2 * self.active_max {
+        if self.retired.len() > 2 * CIDS_MAX {
             return Err(Violation::cid_limit(
                 "does not take note of retired connection ids",
             ));
@@ -254,7 +253,7 @@ mod tests {
     }
 
     fn cids(sequences: impl IntoIterator<Item = u32>) -> RemoteCids {
-        let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]), 16);
+        let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]));
         sequences
             .into_iter()
             .for_each(|sequence| cids.on_new_cid(frame(sequence)).expect("honest"));
@@ -325,16 +324,16 @@ mod tests {
 
     #[test]
     fn a_flood_of_ids_is_a_violation() {
-        let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]), 16);
+        let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]));
         let taken = (1..100)
             .take_while(|sequence| cids.on_new_cid(frame(*sequence)).is_ok())
             .count();
-        assert_eq!(taken, 15, "with the first one that makes sixteen");
+        assert_eq!(taken, CIDS_MAX - 1, "the first one counts as well");
     }
 
     #[test]
     fn ids_with_gaps_between_them_cost_a_bounded_memory() {
-        let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]), 16);
+        let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]));
         let mut taken = 0;
         for sequence in (2..1000).step_by(2) {
             if cids.on_new_cid(frame(sequence)).is_err() {
@@ -395,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_has_ids_retired_without_end_is_stopped() {
-        let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]), 16);
+        let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]));
         let taken = (1..1000)
             .map(|sequence| NewCidFrame {
                 retire_prior_to: CidSequence(sequence),
@@ -403,7 +402,7 @@ mod tests {
             })
             .take_while(|frame| cids.on_new_cid(*frame).is_ok())
             .count();
-        assert!(taken <= 34, "{taken}");
+        assert!(taken <= 2 * CIDS_MAX + 2, "{taken}");
     }
 
     #[test]

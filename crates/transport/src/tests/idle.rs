@@ -132,3 +132,9 @@ fn sparse_use_for_a_day_works_and_keeps_nothing() {
         assert!(pair.a.association.cids().count() < 32 && pair.a.association.paths().count() == 1);
     }
 }
+
+#[test]
+fn an_association_takes_a_few_kib() {
+    let size = size_of::<crate::Association>();
+    assert!(size < 4096, "{size}");
+}

@@ -187,9 +187,18 @@ impl Pair {
                 "sends without end: {}",
                 self.describe()
             );
-            let Some(transmit) = self.end(side).association.poll_transmit(now, &mut batch) else {
+            let association = &mut self.end(side).association;
+            let promised = association.poll_timeout().is_some_and(|at| at <= now);
+            let Some(transmit) = association.poll_transmit(now, &mut batch) else {
                 break;
             };
+            // Only probes for larger packets are sent in passing.
+            let is_mtu_probe = transmit.len == transmit.segment_size && transmit.len > 1200;
+            assert!(
+                promised || is_mtu_probe,
+                "sent without notice: {transmit:?} {}",
+                self.describe()
+            );
             self.network.transmit(now, side, transmit, &batch);
             busy = true;
         }
