@@ -142,7 +142,7 @@ mod tests {
         prime
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn every_point_of_small_order_is_refused() {
         for point in EIGHT_TORSION {
@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn every_encoding_with_y_not_below_the_prime_is_refused() {
         for above in 0..19 {
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_sign_bit_on_x_zero_is_refused() {
         let mut one = [0; 32];
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_valid_key_plus_any_point_of_small_order_is_refused() {
         let key = SecretKey::from_bytes([3; 32]).node_id().point();
@@ -197,6 +197,7 @@ mod tests {
         assert_eq!(*NodeId::from_bytes(bytes).unwrap().as_bytes(), bytes);
     }
 
+    // R3.1
     #[test]
     fn octets_that_are_no_point_are_refused() {
         let mut bytes = [0; 32];

@@ -117,7 +117,7 @@ mod tests {
         );
     }
 
-    // A5: a second form of a signature must not pass for a new one.
+    // A5, R3.5: a second form of a signature must not pass for a new one.
     #[test]
     fn adding_the_group_order_to_s_does_not_make_a_second_signature() {
         let mut bytes = *key().sign("record", b"hello").as_bytes();
@@ -145,6 +145,7 @@ mod tests {
     }
 
     proptest! {
+        // R3.5
         #[test]
         fn any_flipped_bit_of_a_signature_is_found(bit in 0usize..512) {
             let mut bytes = *key().sign("record", b"hello").as_bytes();

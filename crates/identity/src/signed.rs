@@ -222,6 +222,7 @@ mod tests {
         assert_eq!(read.into_value(), note("hello"));
     }
 
+    // R3.5
     #[test]
     fn the_octets_stay_as_they_came_where_encoding_again_would_differ() {
         let mut bytes = note("hello").to_bytes();

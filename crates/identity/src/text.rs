@@ -231,6 +231,7 @@ mod tests {
         assert_eq!(text.parse(), Ok(id.unwrap()));
     }
 
+    // R3.4
     #[test]
     fn every_single_wrong_character_is_found() {
         for correct in samples() {
@@ -244,6 +245,7 @@ mod tests {
         }
     }
 
+    // R3.4
     #[test]
     fn every_swap_of_two_characters_is_found_at_any_distance() {
         for correct in samples() {
@@ -313,6 +315,7 @@ mod tests {
         expected(&binary) ^ check ^ expected(&[0; BINARY_LEN])
     }
 
+    // R3.3
     #[test]
     fn upper_case_is_read_and_lower_case_is_written() {
         let text = &samples()[1];
@@ -320,6 +323,7 @@ mod tests {
         assert_eq!(id.to_string(), *text);
     }
 
+    // R3.4
     #[test]
     fn an_illegal_character_is_named_with_its_position() {
         for (illegal, message) in [
@@ -346,6 +350,7 @@ mod tests {
         }
     }
 
+    // R3.4
     #[test]
     fn every_other_length_is_refused_with_both_lengths() {
         let text = samples()[0].repeat(2);
@@ -357,6 +362,7 @@ mod tests {
         assert_eq!(error, "a node id has 56 characters, this has 55");
     }
 
+    // R3.4
     #[test]
     fn a_later_version_is_named_rather_than_called_a_mistake() {
         let mut binary = [0; BINARY_LEN];
@@ -368,7 +374,7 @@ mod tests {
         assert_eq!(refused, Err(ParseNodeIdError::Version { version: 2 }));
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_well_typed_text_of_a_weak_key_is_refused() {
         let mut identity = [0; 32];

@@ -114,7 +114,7 @@ mod tests {
         local
     }
 
-    // L9, R6
+    // L9, R6, R8.13
     #[test]
     fn tricks_are_not_probed() {
         for text in [
@@ -175,6 +175,7 @@ mod tests {
         assert!(may_probe(address("192.168.1.5:4101"), &at_home()));
     }
 
+    // R8.13
     #[test]
     fn loopback_is_probed_only_where_a_server_sees_us_there() {
         let mut local = at_home();
@@ -188,6 +189,7 @@ mod tests {
         );
     }
 
+    // R8.13
     #[test]
     fn a_link_is_probed_only_where_a_server_sees_us_there() {
         let mut local = at_home();
@@ -206,7 +208,7 @@ mod tests {
     }
 
     proptest! {
-        // L9: whatever the spelling, what is probed is one unicast host of wide scope.
+        // L9, R8.13: whatever the spelling, what is probed is one unicast host of wide scope.
         #[test]
         fn no_ipv4_address_slips_through(bits: u32, port: u16) {
             let ip = Ipv4Addr::from_bits(bits);

@@ -224,7 +224,7 @@ pub(crate) mod tests {
         assert_eq!(read.bytes(), bytes);
     }
 
-    // V1
+    // V1, R10.3
     #[test]
     fn a_record_signed_by_another_key_is_refused() {
         let bytes = record(1, 1, 1).to_bytes();
@@ -262,6 +262,7 @@ pub(crate) mod tests {
         );
     }
 
+    // R10.3
     #[test]
     fn lifetimes_are_bounded_on_both_sides() {
         for (lifetime, accepted) in [
@@ -284,6 +285,7 @@ pub(crate) mod tests {
         assert!(Record::from_bytes(&backwards.to_bytes()).is_err());
     }
 
+    // R10.3
     #[test]
     fn a_record_holds_for_its_lifetime_and_a_minute_around_it() {
         let record = record(1, 1, 1);
@@ -299,7 +301,7 @@ pub(crate) mod tests {
         }
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_weak_node_id_anywhere_in_a_record_is_refused() {
         let weak = {

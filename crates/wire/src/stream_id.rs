@@ -65,6 +65,7 @@ mod tests {
         assert_eq!(StreamId::new(u64::MAX), None);
     }
 
+    // R9.1
     #[test]
     fn the_lowest_bit_says_who_opens() {
         assert!(StreamId::new(0).unwrap().is_even());
