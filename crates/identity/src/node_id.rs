@@ -13,6 +13,16 @@ use crate::text::{self, ParseNodeIdError};
 ///
 /// Printed and parsed in its text form of 56 characters, which finds typing mistakes (see [`ParseNodeIdError`]).
 /// Ordered by the octets of the key, which both sides of an association use to break ties.
+///
+/// ```
+/// use keyway_identity::{NodeId, SecretKey};
+///
+/// let id = SecretKey::from_bytes([7; 32]).node_id();
+/// let text = id.to_string();
+/// assert_eq!(text.len(), NodeId::TEXT_LEN);
+/// assert_eq!(text.to_uppercase().parse(), Ok(id)); // the case does not matter
+/// assert!(text.replacen(&text[..1], "9", 1).parse::<NodeId>().is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId([u8; NodeId::LEN]);
 
@@ -110,7 +120,16 @@ impl FromStr for NodeId {
 }
 
 /// Why 32 octets are not a node id. Whoever sent them is broken or hostile; drop the message.
+///
+/// ```
+/// use keyway_identity::{NodeId, NodeIdError};
+///
+/// let mut neutral = [0; 32]; // the neutral element of the group
+/// neutral[0] = 1;
+/// assert_eq!(NodeId::from_bytes(neutral), Err(NodeIdError::SmallOrder));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NodeIdError {
     /// No point of the curve has this encoding.
     #[error("key is not a point of the curve")]

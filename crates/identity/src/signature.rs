@@ -3,6 +3,15 @@
 use std::fmt;
 
 /// An Ed25519 signature over a context label and a message. Any 64 octets may stand here; only verification tells.
+///
+/// ```
+/// use keyway_identity::SecretKey;
+///
+/// let key = SecretKey::from_bytes([7; 32]);
+/// let signature = key.sign("example greeting v1", b"hello");
+/// assert!(key.node_id().verify("example greeting v1", b"hello", &signature).is_ok());
+/// assert!(key.node_id().verify("example farewell v1", b"hello", &signature).is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature([u8; Signature::LEN]);
 

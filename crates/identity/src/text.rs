@@ -119,7 +119,15 @@ fn value_of(character: char) -> Option<u8> {
 /// Found for certain are: one wrong character, two neighbours wrong or swapped, two characters swapped at any distance,
 /// three neighbours rotated, and a lost or doubled character (by the length). Of other mistakes, one in 65,536 is
 /// missed.
+///
+/// ```
+/// use keyway_identity::{NodeId, ParseNodeIdError};
+///
+/// let error = "key".parse::<NodeId>().unwrap_err();
+/// assert_eq!(error, ParseNodeIdError::Length { actual: 3 });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParseNodeIdError {
     /// Not 56 characters long.
     Length {

@@ -8,6 +8,20 @@ use keyway_identity::key_file::KeyFileError;
 use keyway_wire::ServiceNameError;
 
 /// Why what two nodes share came to its end, for every stream and flow at once.
+///
+/// ```
+/// use keyway::Lost;
+///
+/// /// Whether the same peer is worth another connection, and how soon.
+/// fn advice(lost: &Lost) -> &'static str {
+///     match lost {
+///         Lost::PeerRestarted => "at once",
+///         Lost::PeerClosed { .. } | Lost::TimedOut { .. } => "in a while",
+///         _ => "no",
+///     }
+/// }
+/// # assert_eq!(advice(&Lost::PeerRestarted), "at once");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Lost {
@@ -61,6 +75,17 @@ impl From<Lost> for io::Error {
 }
 
 /// Why a stream yields nothing more, though the peer did not finish it. The source of the [`io::Error`]s of reading.
+///
+/// ```
+/// use std::io;
+///
+/// use keyway::ReadError;
+///
+/// let error = io::Error::from(ReadError::Refused); // what `read` gives
+/// assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+/// let cause = error.get_ref().and_then(|source| source.downcast_ref::<ReadError>());
+/// assert_eq!(cause, Some(&ReadError::Refused));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -90,6 +115,14 @@ impl From<ReadError> for io::Error {
 }
 
 /// Why a stream takes nothing more. The source of the [`io::Error`]s of writing.
+///
+/// ```
+/// use keyway::{WriteError, codes};
+///
+/// let full = WriteError::Stopped { code: codes::OVERLOADED };
+/// assert_eq!(full.to_string(), "the peer stopped reading (code 5)");
+/// assert_eq!(std::io::Error::from(full).kind(), std::io::ErrorKind::BrokenPipe);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -122,6 +155,17 @@ impl From<WriteError> for io::Error {
 }
 
 /// Why a datagram could not be sent, or none can come any more.
+///
+/// ```
+/// use keyway::{DatagramError, DatagramSocket};
+///
+/// # async fn run(socket: DatagramSocket, report: &[u8]) -> Result<(), DatagramError> {
+/// match socket.send(report).await {
+///     Err(DatagramError::TooLarge { max, .. }) => socket.send(&report[..max]).await,
+///     sent => sent,
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatagramError {
@@ -157,6 +201,23 @@ impl From<DatagramError> for io::Error {
 }
 
 /// Why there is no connection to a peer.
+///
+/// ```
+/// use keyway::{ConnectError, Node};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let peer = keyway::SecretKey::from_bytes([7; 32]).node_id();
+/// let node = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// match node.connect(peer, "http").await {
+///     Ok(stream) => println!("connected to {}", stream.peer()),
+///     Err(ConnectError::TimedOut { .. }) => println!("offline, or it does not allow this node"),
+///     Err(error @ ConnectError::NoRoute { .. }) => println!("{error}"), // here: neither server nor address
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -217,6 +278,18 @@ impl From<ConnectError> for io::Error {
 }
 
 /// Why a record could not be looked up.
+///
+/// ```
+/// use keyway::{LookupError, Node};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let peer = keyway::SecretKey::from_bytes([7; 32]).node_id();
+/// let node = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// assert_eq!(node.lookup(peer).await, Err(LookupError::NoServer));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
@@ -243,6 +316,21 @@ pub enum LookupError {
 }
 
 /// Why a node could not be set up.
+///
+/// ```
+/// use keyway::{BindError, Node};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let taken = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+/// let first = Node::builder().bind_address(taken).bind().await?;
+/// match Node::builder().bind_address(taken).bind().await {
+///     Err(BindError::Socket { address, .. }) => assert_eq!(address, taken),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
@@ -263,6 +351,19 @@ pub enum BindError {
 }
 
 /// Why a service could not be offered.
+///
+/// ```
+/// use keyway::{Allow, ListenError, Node};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let node = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// let echo = node.listen("echo").allow(Allow::any()).start()?;
+/// let again = node.listen("echo").allow(Allow::any()).start();
+/// assert_eq!(again.unwrap_err(), ListenError::InUse { service: "echo".to_owned() });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
@@ -281,6 +382,20 @@ pub enum ListenError {
 }
 
 /// Why not everything was delivered when a node was closed.
+///
+/// ```
+/// use keyway::{CloseError, Node};
+///
+/// # async fn run(node: Node) -> Result<(), CloseError> {
+/// match node.close().await {
+///     Err(CloseError::Undelivered { linger }) => {
+///         println!("somebody has not read everything within {} s", linger.as_secs());
+///         Ok(())
+///     }
+///     closed => closed,
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseError {

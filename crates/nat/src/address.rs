@@ -22,6 +22,15 @@ pub(crate) enum Scope {
 /// refused), or to ourselves. To loopback and link-local addresses only if a server has seen us under an address of
 /// that scope: then there are others on this machine or link, and the peer may be one of them. A link-local IPv6
 /// address without its interface (which the wire does not carry) leads nowhere.
+///
+/// ```
+/// use keyway_nat::{LocalCandidates, may_probe};
+///
+/// let local = LocalCandidates::default();
+/// assert!(may_probe("198.51.100.7:61000".parse().unwrap(), &local));
+/// assert!(!may_probe("127.0.0.1:22".parse().unwrap(), &local));
+/// assert!(!may_probe("169.254.169.254:80".parse().unwrap(), &local)); // metadata of a cloud
+/// ```
 pub fn may_probe(address: SocketAddr, local: &LocalCandidates) -> bool {
     if address.port() == 0 || !is_one_host(address.ip()) || local.is_own(address) {
         return false;
