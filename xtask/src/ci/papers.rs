@@ -1,5 +1,5 @@
-//! Files and sections that the papers name exist: a map that shows a street which is gone is worse than none. The papers are
-//! all Markdown files.
+//! Files, sections and tests that the papers name exist: a map that shows a street which is gone is worse than none. The
+//! papers are all Markdown files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,8 +20,7 @@ pub(super) fn check() -> Result<Outcome> {
     let mut count = 0;
     let mut gone = Vec::new();
     for paper in tree.papers() {
-        let text = fs::read_to_string(root.join(paper))
-            .with_context(|| format!("cannot read {}", paper.display()))?;
+        let text = read(&root.join(paper))?;
         for (line, mention) in mentions(&text) {
             match tree.judge(&mention, paper) {
                 Some(true) => count += 1,
@@ -37,7 +36,7 @@ pub(super) fn check() -> Result<Outcome> {
     if !gone.is_empty() {
         bail!("{}", gone.join("\n       "));
     }
-    Ok(Outcome::Passed(format!("{count} paths and links")))
+    Ok(Outcome::Passed(format!("{count} places")))
 }
 
 /// The names under which the headings of a paper can be linked to, as GitHub and others make them: in lower case, with
@@ -60,6 +59,26 @@ fn sections(text: &str) -> BTreeSet<String> {
         names.insert(kept.collect::<String>().to_lowercase());
     }
     names
+}
+
+/// The names of the functions in a file of Rust.
+fn functions(code: &str) -> impl Iterator<Item = String> {
+    code.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("fn ")?;
+        Some(rest.split(['(', '<']).next()?.to_owned())
+    })
+}
+
+/// Whether this is the name of a test, which is a sentence: five words or more.
+fn is_sentence(code: &str) -> bool {
+    let word = |character: char| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_'
+    };
+    code.chars().all(word) && code.split('_').count() >= 5
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Something in a paper that may be a path.
@@ -110,6 +129,8 @@ struct Tree {
     names: BTreeSet<String>,
     /// The sections of each paper, as links name them.
     sections: BTreeMap<PathBuf, BTreeSet<String>>,
+    /// The names of all functions: tests are among them.
+    functions: BTreeSet<String>,
 }
 
 impl Tree {
@@ -118,6 +139,7 @@ impl Tree {
             paths: BTreeSet::new(),
             names: BTreeSet::new(),
             sections: BTreeMap::new(),
+            functions: BTreeSet::new(),
         };
         let mut folders = vec![root.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -137,9 +159,9 @@ impl Tree {
                     continue;
                 }
                 if name.ends_with(".md") {
-                    let text = fs::read_to_string(&path)
-                        .with_context(|| format!("cannot read {}", path.display()))?;
-                    tree.sections.insert(place, sections(&text));
+                    tree.sections.insert(place, sections(&read(&path)?));
+                } else if name.ends_with(".rs") {
+                    tree.functions.extend(functions(&read(&path)?));
                 }
                 tree.names.insert(name);
             }
@@ -183,6 +205,9 @@ impl Tree {
             |character: char| character.is_ascii_alphanumeric() || "_-./".contains(character);
         if code.is_empty() || !code.chars().all(plain) || code.starts_with('/') {
             return None;
+        }
+        if is_sentence(code) {
+            return Some(self.functions.contains(code));
         }
         let ends_like_ours = ENDINGS
             .iter()
@@ -249,6 +274,7 @@ mod tests {
             paths,
             names,
             sections,
+            functions: functions("fn it_is_there_as_ever(&self) {}").collect(),
         }
     }
 
@@ -277,6 +303,13 @@ mod tests {
         assert_eq!(judge("wire/src/gone"), Some(false));
         assert_eq!(judge("gone.rs"), Some(false));
         assert_eq!(judge("elsewhere/gone.md"), Some(false));
+    }
+
+    #[test]
+    fn a_test_that_is_gone_is_noticed() {
+        assert_eq!(judge("it_is_there_as_ever"), Some(true));
+        assert_eq!(judge("it_was_there_once_upon_a_time"), Some(false));
+        assert_eq!(judge("max_ack_delay_us"), None);
     }
 
     #[test]
