@@ -169,7 +169,7 @@ mod tests {
         holds("simultaneous");
     }
 
-    // R1.2
+    // R1.2, R10.11
     #[test]
     fn what_is_forged_gets_no_answer_and_changes_nothing() {
         holds("forged");
