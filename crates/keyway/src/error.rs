@@ -1,4 +1,5 @@
-//! What can go wrong, one small enum for each operation.
+//! What can go wrong, one small enum for each operation. Each becomes an [`io::Error`] by `?`, with the kind that fits best and
+//! itself as the source.
 
 use std::io;
 use std::time::Duration;
@@ -315,6 +316,18 @@ pub enum LookupError {
     Lost(#[from] Lost),
 }
 
+impl From<LookupError> for io::Error {
+    fn from(error: LookupError) -> Self {
+        let kind = match &error {
+            LookupError::NotFound { .. } => io::ErrorKind::NotFound,
+            LookupError::NoServer => io::ErrorKind::InvalidInput,
+            LookupError::TimedOut { .. } => io::ErrorKind::TimedOut,
+            LookupError::Lost(lost) => lost.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Why a node could not be set up.
 ///
 /// ```
@@ -350,6 +363,16 @@ pub enum BindError {
     Randomness(io::Error),
 }
 
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> Self {
+        let kind = match &error {
+            BindError::KeyFile(_) => io::ErrorKind::InvalidInput,
+            BindError::Socket { source, .. } | BindError::Randomness(source) => source.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Why a service could not be offered.
 ///
 /// ```
@@ -381,6 +404,17 @@ pub enum ListenError {
     Lost(#[from] Lost),
 }
 
+impl From<ListenError> for io::Error {
+    fn from(error: ListenError) -> Self {
+        let kind = match &error {
+            ListenError::Service(_) => io::ErrorKind::InvalidInput,
+            ListenError::InUse { .. } => io::ErrorKind::AddrInUse,
+            ListenError::Lost(lost) => lost.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Why not everything was delivered when a node was closed.
 ///
 /// ```
@@ -408,6 +442,16 @@ pub enum CloseError {
     /// The node ended before.
     #[error(transparent)]
     Lost(#[from] Lost),
+}
+
+impl From<CloseError> for io::Error {
+    fn from(error: CloseError) -> Self {
+        let kind = match &error {
+            CloseError::Undelivered { .. } => io::ErrorKind::TimedOut,
+            CloseError::Lost(lost) => lost.kind(),
+        };
+        Self::new(kind, error)
+    }
 }
 
 /// A duration as people say it: whole seconds where it has them.
@@ -460,6 +504,36 @@ mod tests {
             patience: Duration::from_secs(300),
         }));
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn every_error_is_an_io_error_of_the_kind_that_fits() {
+        use io::ErrorKind::{AddrInUse, InvalidInput, NotFound, PermissionDenied, TimedOut};
+        let peer = keyway_identity::SecretKey::from_bytes([1; 32]).node_id();
+        let second = Duration::from_secs(1);
+        let socket = BindError::Socket {
+            address: ([127, 0, 0, 1], 53).into(),
+            source: PermissionDenied.into(),
+        };
+        let in_use = ListenError::InUse {
+            service: "echo".to_owned(),
+        };
+        let kinds = [
+            (io::Error::from(socket).kind(), PermissionDenied),
+            (io::Error::from(in_use).kind(), AddrInUse),
+            (
+                io::Error::from(LookupError::NotFound { peer }).kind(),
+                NotFound,
+            ),
+            (io::Error::from(LookupError::NoServer).kind(), InvalidInput),
+            (
+                io::Error::from(CloseError::Undelivered { linger: second }).kind(),
+                TimedOut,
+            ),
+        ];
+        for (kind, expected) in kinds {
+            assert_eq!(kind, expected);
+        }
     }
 
     #[test]

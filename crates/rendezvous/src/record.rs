@@ -25,6 +25,30 @@ pub const RECORD_SERVERS_MAX: usize = 8;
 /// The record of a node: that it is there, what it speaks, and where it can be met. It holds no addresses.
 ///
 /// Worth anything only as a [`keyway_identity::Signed`] one, signed by the node itself.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyway_identity::{SecretKey, Signed};
+/// use keyway_rendezvous::{Record, Wall};
+///
+/// let key = SecretKey::from_bytes([7; 32]);
+/// let issued = Wall(1_800_000_000);
+/// let record = Record {
+///     node: key.node_id(),
+///     versions: vec![1],
+///     epoch: 1,
+///     instance: 2,
+///     sequence: 3,
+///     servers: Vec::new(),
+///     issued,
+///     expiry: issued.saturating_add(Duration::from_secs(300)),
+/// };
+/// let signed = Signed::sign(record, &key).unwrap();
+/// let heard = Signed::<Record>::verify(signed.bytes(), signed.signature()).unwrap();
+/// assert!(heard.value().check_time(issued).is_ok());
+/// assert!(heard.value().check_time(Wall(issued.0 + 1_000)).is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Whose record it is.
