@@ -24,7 +24,7 @@ pub const INIT_LEN: usize = 1_120;
 /// | 1104..1120 | mac2    | zeros; ignored                                                |
 ///
 /// ```
-/// use keyway_wire::{INIT_LEN, Init, PacketError};
+/// use keyway_wire::{INIT_LEN, Init};
 ///
 /// let mut packet = [0; INIT_LEN];
 /// packet[..3].copy_from_slice(&[4, 1, 1]); // handshake, INIT, version 1

@@ -19,7 +19,7 @@ const LEN_MIN: usize = RELAY_HEADER_LEN + 1;
 /// | 9..    | inner | any other packet, unchanged: at least one octet, the first is not 5         |
 ///
 /// ```
-/// use keyway_wire::{PacketError, RELAY_HEADER_LEN, RelayHeader, Token};
+/// use keyway_wire::{RELAY_HEADER_LEN, RelayHeader, Token};
 ///
 /// let header = RelayHeader { token: Token::new([7; 8]) };
 /// let mut packet = [0; RELAY_HEADER_LEN + 1];
