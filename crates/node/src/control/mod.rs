@@ -2,14 +2,20 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `handshakes` | when to dial, whom to answer, which association a session belongs to |
+//! | `handshakes` | nothing: it passes handshake packets on to those two |
+//! | `dialling`   | when an INIT goes out, to where, and what its answer makes of it |
+//! | `answering`  | whose INIT is worked on, and which association its session belongs to |
+//! | `half_open`  | how long an answer waits for the packet that confirms it |
 //! | `lifecycle`  | what happens when an association is confirmed, changes its path, or ends |
 //! | `servers`    | the client's side of rendezvous: staying registered, look-ups, relay channels |
 //! | `relay`      | the server's side: records of others, channels between others |
 //! | `internal`   | nothing: it carries octets between those two and their streams |
 //! | `direct`     | candidates, and probing for a direct path |
 
+mod answering;
+mod dialling;
 mod direct;
+mod half_open;
 mod handshakes;
 mod internal;
 mod lifecycle;
