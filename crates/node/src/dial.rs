@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keyway_handshake::Dial;
+use keyway_transport::Route;
 use keyway_wire::{Cid, Slot, Time};
 use rand_core::Rng;
 
@@ -22,6 +23,9 @@ pub(crate) struct Dialing {
     pub(crate) sendings: usize,
     /// Servers that were asked for a channel with this INIT inside; they pass it on, so it need not go out twice.
     pub(crate) asked: BTreeSet<u32>,
+    /// Routes on which the last sending was repeated at once, with the cookie that came back: one repetition for each, so that
+    /// whoever repeats a COOKIE does not make us repeat the INIT.
+    pub(crate) repeated: BTreeSet<Route>,
 }
 
 impl Dialing {

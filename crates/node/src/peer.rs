@@ -8,6 +8,7 @@ use keyway_nat::Punching;
 use keyway_transport::Channel;
 use keyway_wire::Cid;
 
+use crate::cookies::HeldCookies;
 use crate::dial::Dialing;
 use crate::keys::{AssociationKey, ConnectId};
 
@@ -67,6 +68,10 @@ pub(crate) struct Peer {
     /// Servers that relayed between us: when one comes back, it is asked for a channel again.
     pub(crate) relayed_through: BTreeSet<u32>,
     pub(crate) punching: Punching,
+    /// What the peer gave us while it was under load.
+    pub(crate) cookies: HeldCookies,
+    /// We gave the peer a cookie through a relay, so that its channel has to stay until it comes back with it.
+    pub(crate) proving: bool,
 }
 
 impl Peer {
@@ -86,6 +91,8 @@ impl Peer {
             channels: Vec::new(),
             relayed_through: BTreeSet::new(),
             punching: Punching::default(),
+            cookies: HeldCookies::default(),
+            proving: false,
         }
     }
 
@@ -103,7 +110,18 @@ impl Peer {
             && self.half_open.is_empty()
             && self.dial.is_none()
             && self.server.is_none()
+            && !self.proving
             && !self.is_wanted()
+    }
+
+    /// Whether this INIT is a copy or was given up: a node sends one INIT at a time, so that what is not newer than the last one
+    /// that was answered is one of the two. Copies of the last one itself get the answer that is kept, and are not asked about.
+    pub(crate) fn has_answered(&self, init: &InitPayload) -> bool {
+        let half_open = self.half_open.iter().map(|half| half.opened);
+        half_open
+            .chain(self.answered)
+            .chain(self.confirmed)
+            .any(|last| last.instance == init.instance && init.counter <= last.counter)
     }
 
     pub(crate) fn add_hints(&mut self, hints: &[SocketAddr]) {

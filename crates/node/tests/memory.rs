@@ -9,7 +9,7 @@ mod world;
 use std::time::Duration;
 
 use keyway_identity::NodeId;
-use keyway_node::{Allow, Config};
+use keyway_node::{Allow, Config, Limits};
 use keyway_wire::{CloseFrame, Frame, StreamKind};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -49,7 +49,8 @@ fn a_peer_that_comes_and_goes_leaves_nothing_behind() {
             })]);
             world.inject(place, at_b, &bye);
         }
-        world.run(Duration::from_millis(1));
+        // As often as one node may shake hands.
+        world.run(Duration::from_millis(60));
     }
     let kept = footprint(&mut world, b);
     let associations = kept.split("associations: ").nth(1).unwrap();
@@ -89,7 +90,10 @@ fn inits_that_nobody_follows_up_leave_nothing_behind() {
 fn no_more_associations_are_made_than_there_may_be_and_those_that_are_go_on() {
     let mut world = World::new();
     let few = Config {
-        associations_max: 3,
+        limits: Limits {
+            associations_max: 3,
+            ..Limits::default()
+        },
         ..Config::default()
     };
     let (a, b) = (world.add(1, Config::default()), world.add(2, few));

@@ -9,6 +9,7 @@ use tracing::debug;
 
 use super::{Alarm, Control};
 use crate::answers::Known;
+use crate::defence::{Origin, Verdict};
 use crate::directory::Addressee;
 use crate::keys::AssociationKey;
 use crate::peer::{Opened, Peer};
@@ -39,17 +40,19 @@ impl Control {
             } => {
                 let answer = packet.to_vec();
                 self.answered_again(worker, now, association, route);
-                self.send(route, answer);
-                return;
+                return self.send(route, answer);
             }
             Known::New => {}
+        }
+        if !self.is_worth_reading(now, route, packet) {
+            return;
         }
         let incoming = match keyway_handshake::read_init(&self.identity, packet) {
             Ok(incoming) => incoming,
             Err(error) => return debug!(%error, "an INIT was dropped"),
         };
         let peer = incoming.peer();
-        if !self.admits(peer, incoming.payload()) {
+        if !self.admits(now, peer, incoming.payload()) {
             return debug!(%peer, "an INIT was not admitted");
         }
         if let Some((association, answer)) = self.answer(worker, now, route, incoming) {
@@ -57,6 +60,49 @@ impl Control {
                 .remember(now, digest, peer, association, answer.clone());
             self.send(route, answer);
         }
+    }
+
+    /// Whether Diffie–Hellman is due for this INIT. Under load its sender may be asked for a cookie instead.
+    fn is_worth_reading(&mut self, now: Time, route: Route, packet: &[u8]) -> bool {
+        let origin = match route {
+            Route::Direct { remote } => Origin::Direct(remote),
+            Route::Relay { channel } => match self.channels.get(&channel.token) {
+                Some((_, peer)) => Origin::Relayed(*peer),
+                None => return false,
+            },
+        };
+        let limits = &self.config.limits;
+        let verdict = self
+            .defence
+            .judge(now, limits, &self.identity, &origin, packet);
+        self.alarms.set(Alarm::Sources, self.defence.poll_timeout());
+        match verdict {
+            Verdict::Work => true,
+            Verdict::Drop => false,
+            Verdict::Prove(cookie) => {
+                if let Origin::Relayed(peer) = origin {
+                    self.await_proof(now, peer);
+                }
+                self.send_cookie(route, cookie);
+                false
+            }
+        }
+    }
+
+    /// The channel to a peer that has nothing else here stays open until the INIT comes again, with the cookie.
+    fn await_proof(&mut self, now: Time, id: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.proving = true;
+            let until = now + self.config.half_open_lifetime;
+            self.alarms.set(Alarm::Proof(id), Some(until));
+        }
+    }
+
+    pub(super) fn proof_is_late(&mut self, worker: &mut Worker, id: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.proving = false;
+        }
+        self.tidy(worker, id);
     }
 
     /// The same INIT over another route: the answer goes there too, so the first packet proves less about either route. The
@@ -77,22 +123,23 @@ impl Control {
         }
     }
 
-    /// Whether this INIT may be answered: by policy, by version, and as no replay.
-    fn admits(&self, id: NodeId, payload: &InitPayload) -> bool {
+    /// Whether this INIT may be answered: by version, as no replay, by policy, and as one of not too many.
+    fn admits(&mut self, now: Time, id: NodeId, payload: &InitPayload) -> bool {
+        if id == self.id || !payload.versions.contains(&u32::from(VERSION)) {
+            return false;
+        }
         let known = self.peers.get(&id);
-        let welcome = self.relay.is_some()
-            || self.policy.welcomes(&id)
-            || known.is_some_and(|peer| peer.association.is_some() || peer.is_wanted());
-        // A node sends one INIT at a time: what is not newer than the last one that was answered is a copy, or was given up.
-        // Copies of the last one get the answer that is kept, and do not come here.
-        let replayed = known.is_some_and(|peer| {
-            let half_open = peer.half_open.iter().map(|half| half.opened);
-            half_open
-                .chain(peer.answered)
-                .chain(peer.confirmed)
-                .any(|last| last.instance == payload.instance && payload.counter <= last.counter)
-        });
-        welcome && !replayed && id != self.id && payload.versions.contains(&u32::from(VERSION))
+        if known.is_some_and(|peer| peer.has_answered(payload)) {
+            return false;
+        }
+        let ours = known.is_some_and(|peer| peer.association.is_some() || peer.is_wanted());
+        let welcome = ours || self.relay.is_some() || self.policy.welcomes(&id);
+        // Everybody is a stranger to a server.
+        let stranger = !ours && self.relay.is_none() && !self.policy.names(&id);
+        // Each by itself first, so that one stranger does not use up what there is for all of them.
+        self.defence.admits_peer(now, id)
+            && (!stranger || self.defence.admits_stranger(now, &self.config.limits))
+            && welcome
     }
 
     /// Answers an admitted INIT: inside the association that it remembers, or with a half-open new one.
@@ -144,30 +191,15 @@ impl Control {
         incoming: Incoming,
     ) -> Option<(AssociationKey, Vec<u8>)> {
         let init = incoming.payload().clone();
-        let id = incoming.peer();
-        let remote_cid = incoming.sender();
+        let (id, remote_cid) = (incoming.peer(), incoming.sender());
         let known = self.same_half_open(worker, id, &init, remote_cid);
-        let is_new = known.is_none() && self.association_of(&id).is_none();
-        if is_new && self.owners.len() - self.half_open.len() >= self.config.associations_max {
+        if known.is_none() && self.association_of(&id).is_none() && !self.has_room() {
             debug!(peer = %id, "too many associations; an INIT was dropped");
             return None;
         }
-        let rng = &mut self.rng;
-        let peer = self
-            .peers
-            .entry(id)
-            .or_insert_with(|| Peer::new(rng.next_u64()));
-        let incarnation = match known {
-            Some((_, incarnation)) => incarnation,
-            // The dialler holds what we have forgotten, or never had confirmed: under the same name it would go on with that.
-            None if init.remembered == Some(peer.incarnation) => rng.next_u64(),
-            None => peer.incarnation,
-        };
-        let local_cid = *peer
-            .next_cid
-            .get_or_insert_with(|| worker.directory.issue(rng, Addressee::Pending(id)));
-        let Some((packet, session)) =
-            self.respond(incoming, local_cid, incarnation, FIRST_ANSWER_SLOT)
+        let known_as = known.map(|(_, incarnation)| incarnation);
+        let (incarnation, cid) = self.name_answer(worker, id, &init, known_as);
+        let Some((packet, session)) = self.respond(incoming, cid, incarnation, FIRST_ANSWER_SLOT)
         else {
             self.tidy(worker, id);
             return None;
@@ -178,38 +210,54 @@ impl Control {
                 key
             }
             None => {
-                let incarnations = Incarnations {
+                let names = Incarnations {
                     local: incarnation,
                     remote: init.incarnation,
                 };
-                let key = self.insert_association(
-                    worker,
-                    now,
-                    id,
-                    incarnations,
-                    local_cid,
-                    remote_cid,
-                    &init.parameters,
-                );
+                let said = &init.parameters;
+                let key = self.insert_association(worker, now, id, names, cid, remote_cid, said);
                 self.remember_half_open(worker, id, key, &init);
                 key
             }
         };
-        self.alarms.set(
-            Alarm::HalfOpen(key),
-            Some(now + self.config.half_open_lifetime),
-        );
+        let until = now + self.config.half_open_lifetime;
+        self.alarms.set(Alarm::HalfOpen(key), Some(until));
         // The one slot for answers: a newer one takes the place of one that was not confirmed, and leaves the slot of an INIT
         // of our own alone.
-        worker.touch(key)?.install(
-            now,
-            session,
-            init.generation,
-            FIRST_ANSWER_SLOT,
-            init.slot,
-            &[route],
-        );
+        let (here, there) = (FIRST_ANSWER_SLOT, init.slot);
+        let association = worker.touch(key)?;
+        association.install(now, session, init.generation, here, there, &[route]);
         Some((key, packet))
+    }
+
+    /// How an answer outside of any association names one: our half of its name, and the CID that leads to it.
+    fn name_answer(
+        &mut self,
+        worker: &mut Worker,
+        id: NodeId,
+        init: &InitPayload,
+        known_as: Option<u64>,
+    ) -> (u64, Cid) {
+        let rng = &mut self.rng;
+        let peer = self
+            .peers
+            .entry(id)
+            .or_insert_with(|| Peer::new(rng.next_u64()));
+        let incarnation = match known_as {
+            Some(incarnation) => incarnation,
+            // The dialler holds what we have forgotten, or never had confirmed: under the same name it would go on with that.
+            None if init.remembered == Some(peer.incarnation) => rng.next_u64(),
+            None => peer.incarnation,
+        };
+        let cid = *peer
+            .next_cid
+            .get_or_insert_with(|| worker.directory.issue(rng, Addressee::Pending(id)));
+        (incarnation, cid)
+    }
+
+    /// Whether there may be another association.
+    fn has_room(&self) -> bool {
+        self.owners.len() - self.half_open.len() < self.config.limits.associations_max
     }
 
     fn respond(

@@ -18,6 +18,14 @@ use crate::worker::Worker;
 /// complete when two nodes dial each other at once.
 const FIRST_DIAL_SLOT: Slot = Slot::ALL[0];
 
+/// What an INIT says of the session that it would make.
+struct Place {
+    slot: Slot,
+    generation: u64,
+    /// The peer's half of the name of the association that is.
+    remembered: Option<u64>,
+}
+
 impl Control {
     /// Dials `id` if somebody wants it and no INIT is pending.
     pub(super) fn want(&mut self, worker: &mut Worker, now: Time, id: NodeId) {
@@ -30,30 +38,56 @@ impl Control {
     }
 
     fn start_dial(&mut self, worker: &mut Worker, now: Time, id: NodeId, sendings: usize) {
-        let parameters = self.parameters();
-        self.counter += 1;
-        let rng = &mut self.rng;
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
+        let Some(place) = self.next_place(worker, id) else {
+            // All four slots are taken by sessions that are about to end.
+            let again = now + self.config.retries[0];
+            return self.alarms.set(Alarm::Dial(id), Some(again));
         };
-        let (slot, generation, remembered) =
-            match peer.association.and_then(|key| worker.touch(key)) {
-                None => (FIRST_DIAL_SLOT, 0, None),
-                Some(association) => {
-                    let free = association.free_slot();
-                    let Some(slot) = free.filter(|slot| association.reserve_slot(*slot)) else {
-                        // All four are taken by sessions that are about to end.
-                        self.alarms
-                            .set(Alarm::Dial(id), Some(now + self.config.retries[0]));
-                        return;
-                    };
-                    let generation = association
-                        .generation()
-                        // The peer may have named any number.
-                        .map_or(0, |current| current.saturating_add(1));
-                    (slot, generation, Some(association.incarnations().remote))
-                }
-            };
+        let slot = place.slot;
+        let Some((cid, dial)) = self.make_init(worker, id, &place) else {
+            return self.release_slot(worker, id, slot);
+        };
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.dial = Some(Dialing {
+                dial,
+                cid,
+                slot,
+                generation: place.generation,
+                created: now,
+                sendings,
+                asked: BTreeSet::new(),
+                repeated: BTreeSet::new(),
+            });
+        }
+        self.dials.insert(cid, id);
+        self.send_init(worker, now, id);
+    }
+
+    /// Where the next session with a peer belongs, its slot reserved; `None` while no slot is free.
+    fn next_place(&self, worker: &mut Worker, id: NodeId) -> Option<Place> {
+        let key = self.association_of(&id);
+        let Some(association) = key.and_then(|key| worker.touch(key)) else {
+            return Some(Place {
+                slot: FIRST_DIAL_SLOT,
+                generation: 0,
+                remembered: None,
+            });
+        };
+        let slot = association.free_slot()?;
+        let current = association.generation();
+        association.reserve_slot(slot).then_some(Place {
+            slot,
+            // The peer may have named any number.
+            generation: current.map_or(0, |current| current.saturating_add(1)),
+            remembered: Some(association.incarnations().remote),
+        })
+    }
+
+    fn make_init(&mut self, worker: &mut Worker, id: NodeId, place: &Place) -> Option<(Cid, Dial)> {
+        self.counter += 1;
+        let parameters = self.parameters();
+        let rng = &mut self.rng;
+        let peer = self.peers.get_mut(&id)?;
         let cid = *peer
             .next_cid
             .get_or_insert_with(|| worker.directory.issue(rng, Addressee::Pending(id)));
@@ -63,32 +97,19 @@ impl Control {
             epoch: self.epoch,
             instance: self.instance,
             counter: self.counter,
-            generation,
+            generation: place.generation,
             incarnation: peer.incarnation,
-            remembered,
-            slot,
+            remembered: place.remembered,
+            slot: place.slot,
             parameters,
         };
-        let dial = match Dial::new(&self.identity, &id, cid, &payload, rng) {
-            Ok(dial) => dial,
+        match Dial::new(&self.identity, &id, cid, &payload, rng) {
+            Ok(dial) => Some((cid, dial)),
             Err(error) => {
                 debug!(peer = %id, %error, "cannot make an INIT");
-                return;
+                None
             }
-        };
-        let asked = BTreeSet::new();
-        let dialing = Dialing {
-            dial,
-            cid,
-            slot,
-            generation,
-            created: now,
-            sendings,
-            asked,
-        };
-        peer.dial = Some(dialing);
-        self.dials.insert(cid, id);
-        self.send_init(worker, now, id);
+        }
     }
 
     /// Sends the pending INIT on every route that we know, and sets the next time to.
@@ -109,16 +130,61 @@ impl Control {
             Some(_) => {}
         }
         self.ask_for_channels(now, id);
+        self.send_init_once(worker, now, id);
+    }
+
+    fn send_init_once(&mut self, worker: &Worker, now: Time, id: NodeId) {
         let routes = self.routes_to(worker, id);
-        let Some(dialing) = self.peers.get_mut(&id).and_then(|peer| peer.dial.as_mut()) else {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(dialing) = peer.dial.as_mut() else {
             return;
         };
         dialing.sendings += 1;
-        let packet = dialing.dial.packet().to_vec();
+        dialing.repeated.clear();
         let pause = dialing.pause(&self.config.retries, &mut self.rng);
         self.alarms.set(Alarm::Dial(id), Some(now + pause));
-        for route in routes {
-            self.send(route, packet.clone());
+        let packet = |route| match peer.cookies.get(now, route) {
+            Some(cookie) => dialing.dial.packet_with(cookie).to_vec(),
+            None => dialing.dial.packet().to_vec(),
+        };
+        let packets: Vec<_> = routes.iter().map(|route| packet(*route)).collect();
+        for (route, packet) in routes.into_iter().zip(packets) {
+            self.send(route, packet);
+        }
+    }
+
+    /// The peer is under load: the INIT goes out again at once where it asked for a cookie, and the cookie is kept for later ones.
+    pub(super) fn handle_cookie(
+        &mut self,
+        worker: &Worker,
+        now: Time,
+        route: Route,
+        receiver: Cid,
+        packet: &[u8],
+    ) {
+        let Some(id) = self.dials.get(&receiver).copied() else {
+            return;
+        };
+        if !self.routes_to(worker, id).contains(&route) {
+            return debug!(peer = %id, "a COOKIE came from where no INIT went");
+        }
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(dialing) = peer.dial.as_mut() else {
+            return;
+        };
+        let cookie = match dialing.dial.read_cookie(packet) {
+            Ok(cookie) => cookie,
+            Err(error) => return debug!(peer = %id, %error, "a COOKIE was dropped"),
+        };
+        let first = dialing.repeated.insert(route);
+        let again = first.then(|| dialing.dial.packet_with(&cookie).to_vec());
+        peer.cookies.keep(now, route, cookie);
+        if let Some(again) = again {
+            self.send(route, again);
         }
     }
 
@@ -248,11 +314,16 @@ impl Control {
         };
         if let Some(dialing) = peer.dial.take() {
             self.dials.remove(&dialing.cid);
-            if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
-                association.release_slot(dialing.slot);
-            }
+            self.release_slot(worker, id, dialing.slot);
         }
         self.alarms.set(Alarm::Dial(id), None);
+    }
+
+    fn release_slot(&self, worker: &mut Worker, id: NodeId, slot: Slot) {
+        let key = self.association_of(&id);
+        if let Some(association) = key.and_then(|key| worker.touch(key)) {
+            association.release_slot(slot);
+        }
     }
 
     pub(super) fn stop_unwanted_dial(&mut self, worker: &mut Worker, id: NodeId) {

@@ -62,7 +62,7 @@ impl Control {
         if let Some(oldest) = oldest {
             self.drop_half_open(worker, oldest);
         }
-        if self.half_open.len() > self.config.half_open_max
+        if self.half_open.len() > self.config.limits.half_open_max
             && let Some(oldest) = self.half_open.first().copied()
         {
             self.drop_half_open(worker, oldest);

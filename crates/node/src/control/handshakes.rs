@@ -22,6 +22,9 @@ impl Control {
         match Packet::parse(packet) {
             Ok(Packet::Init(_)) => self.handle_init(worker, now, route, packet),
             Ok(Packet::Resp(resp)) => self.handle_resp(worker, now, route, resp.receiver, packet),
+            Ok(Packet::Cookie(cookie)) => {
+                self.handle_cookie(worker, now, route, cookie.receiver, packet);
+            }
             Ok(Packet::Data(_) | Packet::Relay(_)) | Err(_) => {}
         }
     }

@@ -31,12 +31,13 @@ use keyway_identity::{NodeId, SecretKey};
 use keyway_nat::LocalCandidates;
 use keyway_rendezvous::{SeenRecords, Wall};
 use keyway_transport::{Channel, Route};
-use keyway_wire::{Cid, Time, Token};
+use keyway_wire::{COOKIE_LEN, Cid, Time, Token};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::answers::Answers;
 use crate::config::Config;
+use crate::defence::Defence;
 use crate::event::{Event, PathKind};
 use crate::io::{Sockets, WallClock};
 use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
@@ -50,6 +51,9 @@ pub(crate) use servers::Server;
 
 /// Handshake packets that wait for the socket, at most. One round of INITs to all routes of some dozens of peers.
 const OUTBOX_MAX: usize = 1024;
+
+/// COOKIEs that wait for the socket, at most. Beyond it a flood loses what it asked for.
+const COOKIES_MAX: usize = 1024;
 
 /// What control waits for.
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
@@ -68,6 +72,10 @@ pub(crate) enum Alarm {
     Server(u32),
     /// The server half's own deadline.
     Relay,
+    /// A peer that was given a cookie through a relay has not come back with it.
+    Proof(NodeId),
+    /// Sources of INITs may be forgotten.
+    Sources,
 }
 
 /// Who uses a stream of ours, where it is not the application.
@@ -117,6 +125,9 @@ pub(crate) struct Control {
     pub(crate) sockets: Sockets,
     alarms: Timers<Alarm>,
     outbox: VecDeque<(Route, Vec<u8>)>,
+    /// Apart from the outbox, so that a flood pushes no handshake out of it.
+    cookie_outbox: VecDeque<(Route, [u8; COOKIE_LEN])>,
+    defence: Defence,
     events: VecDeque<Event>,
     next_id: u64,
     closing: bool,
@@ -153,12 +164,14 @@ impl Control {
     ) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let instance = rng.next_u64();
-        let mut relay_seed = [0; 32];
+        let (mut relay_seed, mut defence_seed) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut relay_seed);
+        rng.fill_bytes(&mut defence_seed);
         Self {
             id: secret.node_id(),
             identity: LocalIdentity::new(&secret),
             relay: config.server.then(|| RelayServer::new(relay_seed)),
+            defence: Defence::new(&config.limits, defence_seed),
             secret,
             config,
             rng,
@@ -182,6 +195,7 @@ impl Control {
             sockets: Sockets::default(),
             alarms: Timers::default(),
             outbox: VecDeque::new(),
+            cookie_outbox: VecDeque::new(),
             events: VecDeque::new(),
             next_id: 0,
             closing: false,
@@ -238,6 +252,7 @@ impl Control {
         self.peers.remove(&id);
         self.alarms.set(Alarm::Dial(id), None);
         self.alarms.set(Alarm::Punch(id), None);
+        self.alarms.set(Alarm::Proof(id), None);
     }
 
     /// Makes a connection, or joins one that is under way.
@@ -296,13 +311,16 @@ impl Control {
                 Alarm::Publish(server) => self.publish(now, server),
                 Alarm::Server(server) => self.server_timeout(worker, now, server),
                 Alarm::Relay => self.relay_timeout(worker, now),
+                Alarm::Proof(peer) => self.proof_is_late(worker, peer),
+                Alarm::Sources => self.forget_sources(now),
             }
         }
     }
 
     pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
-        let waiting =
-            !self.outbox.is_empty() || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
+        let waiting = !self.outbox.is_empty()
+            || !self.cookie_outbox.is_empty()
+            || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
         if waiting {
             Some(now)
         } else {
@@ -319,6 +337,21 @@ impl Control {
 
     pub(crate) fn next_packet(&mut self) -> Option<(Route, Vec<u8>)> {
         self.outbox.pop_front()
+    }
+
+    fn send_cookie(&mut self, route: Route, packet: [u8; COOKIE_LEN]) {
+        if self.cookie_outbox.len() < COOKIES_MAX {
+            self.cookie_outbox.push_back((route, packet));
+        }
+    }
+
+    pub(crate) fn next_cookie(&mut self) -> Option<(Route, [u8; COOKIE_LEN])> {
+        self.cookie_outbox.pop_front()
+    }
+
+    fn forget_sources(&mut self, now: Time) {
+        self.defence.handle_timeout(now);
+        self.alarms.set(Alarm::Sources, self.defence.poll_timeout());
     }
 
     pub(crate) fn next_forward(&mut self) -> Option<Forward> {

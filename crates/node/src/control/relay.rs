@@ -260,7 +260,7 @@ impl Control {
                 bytes,
                 segment_size: stride,
             },
-            self.config.relay_queue_max,
+            self.config.limits.relay_queue_max,
         );
         len
     }

@@ -7,13 +7,11 @@
 use keyway_handshake::{
     Dial, InitPayload, LocalIdentity, RespPayload, Session, TransportParameters, read_init,
 };
-use keyway_identity::NodeId;
+use keyway_identity::{NodeId, SecretKey};
 use keyway_node::AssociationConfig;
 use keyway_wire::{Cid, CidSequence, DATA_HEADER_LEN, DataHeader, Frame, Resp, Slot, TAG_LEN};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-
-use super::secret;
 
 /// One key, and the session that it made last.
 pub(crate) struct Puppet {
@@ -35,11 +33,16 @@ fn parameters() -> TransportParameters {
 
 impl Puppet {
     pub(crate) fn new(seed: u8) -> Self {
+        Self::with_key([seed; 32])
+    }
+
+    pub(crate) fn with_key(seed: [u8; 32]) -> Self {
+        let secret = SecretKey::from_bytes(seed);
         Self {
-            identity: LocalIdentity::new(&secret(seed)),
-            id: secret(seed).node_id(),
-            rng: ChaCha20Rng::from_seed([seed; 32]),
-            cid: Cid::new([seed; Cid::LEN]),
+            identity: LocalIdentity::new(&secret),
+            id: secret.node_id(),
+            rng: ChaCha20Rng::from_seed(seed),
+            cid: Cid::new([seed[0]; Cid::LEN]),
             dial: None,
             session: None,
             next_number: 0,
@@ -68,6 +71,15 @@ impl Puppet {
         let packet = dial.packet().to_vec();
         self.dial = Some(dial);
         packet
+    }
+
+    /// The last INIT with the cookie of this COOKIE; nothing if that does not answer it.
+    pub(crate) fn with_cookie(&self, packet: &[u8]) -> Vec<u8> {
+        let dial = self.dial.as_ref().unwrap();
+        match dial.read_cookie(packet) {
+            Ok(cookie) => dial.packet_with(&cookie).to_vec(),
+            Err(_) => Vec::new(),
+        }
     }
 
     /// Takes the answer to the last INIT.
