@@ -35,6 +35,7 @@ mod limits;
 mod node;
 mod peer;
 mod policy;
+mod probe_budget;
 mod timers;
 mod worker;
 

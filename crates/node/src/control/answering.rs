@@ -75,7 +75,7 @@ impl Control {
         let verdict = self
             .defence
             .judge(now, limits, &self.identity, &origin, packet);
-        self.alarms.set(Alarm::Sources, self.defence.poll_timeout());
+        self.schedule_forgetting();
         match verdict {
             Verdict::Work => true,
             Verdict::Drop => false,

@@ -43,6 +43,7 @@ use crate::io::{Sockets, WallClock};
 use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
 use crate::peer::Peer;
 use crate::policy::Policy;
+use crate::probe_budget::ProbeBudget;
 use crate::timers::Timers;
 use crate::worker::Worker;
 
@@ -74,7 +75,7 @@ pub(crate) enum Alarm {
     Relay,
     /// A peer that was given a cookie through a relay has not come back with it.
     Proof(NodeId),
-    /// Sources of INITs may be forgotten.
+    /// Sources of INITs and targets of probes may be forgotten.
     Sources,
 }
 
@@ -128,6 +129,7 @@ pub(crate) struct Control {
     /// Apart from the outbox, so that a flood pushes no handshake out of it.
     cookie_outbox: VecDeque<(Route, [u8; COOKIE_LEN])>,
     defence: Defence,
+    probes: ProbeBudget,
     events: VecDeque<Event>,
     next_id: u64,
     closing: bool,
@@ -172,6 +174,7 @@ impl Control {
             identity: LocalIdentity::new(&secret),
             relay: config.server.then(|| RelayServer::new(relay_seed)),
             defence: Defence::new(&config.limits, defence_seed),
+            probes: ProbeBudget::new(&config.limits),
             secret,
             config,
             rng,
@@ -351,7 +354,14 @@ impl Control {
 
     fn forget_sources(&mut self, now: Time) {
         self.defence.handle_timeout(now);
-        self.alarms.set(Alarm::Sources, self.defence.poll_timeout());
+        self.probes.handle_timeout(now);
+        self.schedule_forgetting();
+    }
+
+    fn schedule_forgetting(&mut self) {
+        let deadlines = [self.defence.poll_timeout(), self.probes.poll_timeout()];
+        let next = deadlines.into_iter().flatten().min();
+        self.alarms.set(Alarm::Sources, next);
     }
 
     pub(crate) fn next_forward(&mut self) -> Option<Forward> {

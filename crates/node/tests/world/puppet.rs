@@ -9,7 +9,10 @@ use keyway_handshake::{
 };
 use keyway_identity::{NodeId, SecretKey};
 use keyway_node::AssociationConfig;
-use keyway_wire::{Cid, CidSequence, DATA_HEADER_LEN, DataHeader, Frame, Resp, Slot, TAG_LEN};
+use keyway_wire::{
+    Candidate, Cid, CidSequence, DATA_HEADER_LEN, DataHeader, Frame, Resp, Slot, TAG_LEN,
+    emit_candidates,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -110,6 +113,25 @@ impl Puppet {
 
     /// A packet of these frames, under the first CID that the other side gave.
     pub(crate) fn packet(&mut self, frames: &[Frame<'_>]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for frame in frames {
+            let mut octets = vec![0; frame.len()];
+            frame.emit(&mut octets);
+            payload.extend_from_slice(&octets);
+        }
+        self.packet_of(&payload)
+    }
+
+    /// A packet that tells these candidates.
+    pub(crate) fn candidates(&mut self, sequence: u64, list: &[Candidate]) -> Vec<u8> {
+        let mut payload = vec![0; 1000];
+        let len = emit_candidates(&mut payload, sequence, list);
+        payload.truncate(len);
+        self.packet_of(&payload)
+    }
+
+    /// A packet of these octets, under the first CID that the other side gave.
+    pub(crate) fn packet_of(&mut self, payload: &[u8]) -> Vec<u8> {
         let (session, cid, slot) = self.session.as_mut().unwrap();
         let number = self.next_number;
         self.next_number += 1;
@@ -121,11 +143,7 @@ impl Puppet {
         };
         let mut packet = vec![0; DATA_HEADER_LEN];
         header.emit(&mut packet);
-        for frame in frames {
-            let mut octets = vec![0; frame.len()];
-            frame.emit(&mut octets);
-            packet.extend_from_slice(&octets);
-        }
+        packet.extend_from_slice(payload);
         packet.resize(packet.len() + TAG_LEN, 0);
         let (header, payload) = packet.split_at_mut(DATA_HEADER_LEN);
         session
