@@ -18,7 +18,7 @@ pub struct Config {
     pub limits: Limits,
     /// How long an association waits for its first authentic packet. An honest initiator needs one round trip.
     pub half_open_lifetime: Duration,
-    /// The pauses between the sendings of one INIT; the last one repeats. From 200 ms, since most round trips are shorter,
+    /// The pauses between the sendings of one INIT; the last one repeats for a minute, and grows to 15 s after that. From 200 ms, since most round trips are shorter,
     /// growing to 2 s, so that 30 % loss each way still leaves a handshake below 6 s in 99 of 100 cases.
     pub retries: [Duration; 7],
     /// After this time of silence a pending INIT is replaced by a new one, with new ephemeral keys and a higher counter: the

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use keyway_handshake::InitPayload;
 use keyway_nat::Punching;
 use keyway_transport::Channel;
-use keyway_wire::Cid;
+use keyway_wire::{Cid, Time};
 
 use crate::cookies::HeldCookies;
 use crate::dial::Dialing;
@@ -59,8 +59,8 @@ pub(crate) struct Peer {
     pub(crate) confirmed: Option<Opened>,
     pub(crate) hints: Vec<SocketAddr>,
     pub(crate) waiting: Vec<ConnectId>,
-    /// The association asked for a handshake: a rekey is due, or no path is left.
-    pub(crate) handshake_wanted: bool,
+    /// When the association last asked for a handshake: a rekey is due, or no path is left. It asks again as long as it wants one.
+    pub(crate) handshake_wanted: Option<Time>,
     /// The peer's place in our list of servers.
     pub(crate) server: Option<u32>,
     /// Relay channels to the peer, at most one for each server.
@@ -86,7 +86,7 @@ impl Peer {
             confirmed: None,
             hints: Vec::new(),
             waiting: Vec::new(),
-            handshake_wanted: false,
+            handshake_wanted: None,
             server: None,
             channels: Vec::new(),
             relayed_through: BTreeSet::new(),
@@ -98,7 +98,7 @@ impl Peer {
 
     /// Whether anything on our side asks for a handshake with this peer.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.handshake_wanted
+        self.handshake_wanted.is_some()
             || !self.waiting.is_empty()
             || (self.server.is_some() && self.association.is_none())
     }

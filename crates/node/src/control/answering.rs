@@ -193,7 +193,7 @@ impl Control {
         let init = incoming.payload().clone();
         let (id, remote_cid) = (incoming.peer(), incoming.sender());
         let known = self.same_half_open(worker, id, &init, remote_cid);
-        if known.is_none() && self.association_of(&id).is_none() && !self.has_room() {
+        if known.is_none() && self.association_of(&id).is_none() && !self.has_room(worker, now) {
             debug!(peer = %id, "too many associations; an INIT was dropped");
             return None;
         }
@@ -253,11 +253,6 @@ impl Control {
             .next_cid
             .get_or_insert_with(|| worker.directory.issue(rng, Addressee::Pending(id)));
         (incarnation, cid)
-    }
-
-    /// Whether there may be another association.
-    fn has_room(&self) -> bool {
-        self.owners.len() - self.half_open.len() < self.config.limits.associations_max
     }
 
     fn respond(

@@ -114,9 +114,12 @@ impl Control {
 
     /// Sends the pending INIT on every route that we know, and sets the next time to.
     pub(super) fn send_init(&mut self, worker: &mut Worker, now: Time, id: NodeId) {
-        let Some(peer) = self.peers.get(&id) else {
+        let fresh = 2 * self.config.association.handshake_repeat;
+        let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
+        peer.handshake_wanted
+            .take_if(|asked| now.saturating_since(*asked) > fresh);
         let wanted = peer.is_wanted();
         match &peer.dial {
             None if wanted => return self.start_dial(worker, now, id, 0),
@@ -185,6 +188,17 @@ impl Control {
         peer.cookies.keep(now, route, cookie);
         if let Some(again) = again {
             self.send(route, again);
+        }
+    }
+
+    /// Something changed that may make dials succeed that did not: they begin their schedule anew.
+    pub(super) fn hurry_dials(&mut self, worker: &mut Worker, now: Time) {
+        let dialled: BTreeSet<NodeId> = self.dials.values().copied().collect();
+        for id in dialled {
+            if let Some(dialing) = self.peers.get_mut(&id).and_then(|peer| peer.dial.as_mut()) {
+                dialing.sendings = 0;
+                self.send_init(worker, now, id);
+            }
         }
     }
 
@@ -301,7 +315,7 @@ impl Control {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        peer.handshake_wanted = false;
+        peer.handshake_wanted = None;
         if let Some(dialing) = peer.dial.take() {
             self.dials.remove(&dialing.cid);
         }
@@ -336,7 +350,7 @@ impl Control {
     pub(super) fn overtaken(&mut self, worker: &mut Worker, id: NodeId) {
         self.stop_dial(worker, id);
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.handshake_wanted = false;
+            peer.handshake_wanted = None;
         }
     }
 }

@@ -24,6 +24,7 @@ impl Control {
         let candidates = self.sockets.host_candidates(hosts);
         if self.candidates.set_hosts(&candidates) {
             self.tell_candidates(worker, now);
+            self.hurry_dials(worker, now);
         }
     }
 

@@ -6,6 +6,7 @@
 //! | `dialling`   | when an INIT goes out, to where, and what its answer makes of it |
 //! | `answering`  | whose INIT is worked on, and which association its session belongs to |
 //! | `half_open`  | how long an answer waits for the packet that confirms it |
+//! | `room`       | which association goes when there are too many |
 //! | `lifecycle`  | what happens when an association is confirmed, changes its path, or ends |
 //! | `servers`    | the client's side of rendezvous: staying registered, look-ups, relay channels |
 //! | `relay`      | the server's side: records of others, channels between others |
@@ -20,6 +21,7 @@ mod handshakes;
 mod internal;
 mod lifecycle;
 mod relay;
+mod room;
 mod servers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -111,6 +113,8 @@ pub(crate) struct Control {
     /// Ended associations that may still be read from, by peer.
     ended: BTreeSet<(NodeId, AssociationKey)>,
     answers: Answers,
+    /// What may make room for newcomers.
+    dispensable: room::Dispensable,
     /// Associations that nobody confirmed yet, the oldest first.
     half_open: BTreeSet<AssociationKey>,
     servers: Vec<Server>,
@@ -188,6 +192,7 @@ impl Control {
             dials: BTreeMap::new(),
             ended: BTreeSet::new(),
             answers: Answers::default(),
+            dispensable: room::Dispensable::default(),
             half_open: BTreeSet::new(),
             servers: Vec::new(),
             channels: BTreeMap::new(),
