@@ -29,6 +29,7 @@ mod defence;
 mod dial;
 mod directory;
 mod event;
+mod forward_queue;
 mod io;
 mod keys;
 mod limits;

@@ -219,7 +219,7 @@ impl Node {
     /// call that takes `&mut self`.
     pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         loop {
-            if let Some(transmit) = self.control_transmit(batch) {
+            if let Some(transmit) = self.control_transmit(now, batch) {
                 return Some(transmit);
             }
             let Some((_, transmit)) = self.worker.poll_transmit(now, batch) else {
@@ -241,7 +241,7 @@ impl Node {
     }
 
     /// Handshake packets, and packets between others.
-    fn control_transmit(&mut self, batch: &mut Batch) -> Option<Transmit> {
+    fn control_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         while let Some((route, packet)) = self.control.next_packet() {
             if let Some(transmit) = self.single(batch, route, &packet) {
                 return Some(transmit);
@@ -252,7 +252,7 @@ impl Node {
                 return Some(transmit);
             }
         }
-        while let Some(forward) = self.control.next_forward() {
+        while let Some(forward) = self.control.next_forward(now) {
             let remote = forward.to;
             let Some(socket) = self.control.sockets.towards(remote) else {
                 continue;

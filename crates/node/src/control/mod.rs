@@ -41,6 +41,7 @@ use crate::answers::Answers;
 use crate::config::Config;
 use crate::defence::Defence;
 use crate::event::{Event, PathKind};
+use crate::forward_queue::Forward;
 use crate::io::{Sockets, WallClock};
 use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
 use crate::peer::Peer;
@@ -49,7 +50,7 @@ use crate::probe_budget::ProbeBudget;
 use crate::timers::Timers;
 use crate::worker::Worker;
 
-pub(crate) use relay::{Forward, RelayServer};
+pub(crate) use relay::RelayServer;
 pub(crate) use servers::Server;
 
 /// Handshake packets that wait for the socket, at most. One round of INITs to all routes of some dozens of peers.
@@ -369,8 +370,9 @@ impl Control {
         self.alarms.set(Alarm::Sources, next);
     }
 
-    pub(crate) fn next_forward(&mut self) -> Option<Forward> {
-        self.relay.as_mut()?.next_forward()
+    pub(crate) fn next_forward(&mut self, now: Time) -> Option<Forward> {
+        let limits = &self.config.limits;
+        self.relay.as_mut()?.next_forward(now, limits)
     }
 
     /// The address where a server is reached right now.
