@@ -22,6 +22,7 @@
 //! Sockets, clocks, name resolution, deadlines of calls, and buffers that an application reads and writes at its own pace.
 
 mod answers;
+mod census;
 mod config;
 mod control;
 mod dial;
@@ -35,6 +36,7 @@ mod policy;
 mod timers;
 mod worker;
 
+pub use census::Census;
 pub use config::Config;
 pub use event::{ConnectFailure, Event, PathKind};
 pub use io::{Arrival, SocketId, Transmit};

@@ -9,6 +9,7 @@ use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
 use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
 
+use crate::census::Census;
 use crate::config::Config;
 use crate::control::Control;
 use crate::directory::Addressee;
@@ -372,6 +373,15 @@ impl Node {
             .paths()
             .filter_map(|path| Some((self.control.path_kind(&self.worker, path.route)?, path)))
             .collect()
+    }
+
+    /// How much this node holds at the moment.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        self.worker.count(&mut census);
+        self.control.count(&mut census);
+        census
     }
 
     /// Ends all associations. Unsent data is lost: finish and await [`Event::Delivered`] first.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use keyway_transport::{Association, AssociationEvent, Batch, Transmit};
 use keyway_wire::{Cid, Time};
 
+use crate::census::Census;
 use crate::directory::{Addressee, Directory};
 use crate::keys::AssociationKey;
 use crate::timers::Timers;
@@ -158,6 +159,13 @@ impl Worker {
             self.timers.set(key, entry.association.poll_timeout());
         }
         None
+    }
+
+    /// Adds what this worker holds.
+    pub(crate) fn count(&self, census: &mut Census) {
+        census.associations += self.entries.len();
+        census.connection_ids += self.directory.len();
+        census.timers += self.timers.len();
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<(AssociationKey, AssociationEvent)> {
