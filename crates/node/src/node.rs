@@ -192,11 +192,15 @@ impl Node {
         if *touched != Some(key) {
             self.batch_done(now, touched.take());
         }
-        let Some(association) = self.worker.touch(key) else {
+        // What is dropped must not be felt: not even by letting an association speak that had something left to say.
+        let Some(association) = self.worker.get_mut(key) else {
             return;
         };
         match association.handle_data(now, route, arrival.local, arrival.ecn, packet) {
-            Ok(()) => *touched = Some(key),
+            Ok(()) => {
+                self.worker.wake(key);
+                *touched = Some(key);
+            }
             Err(error) => tracing::trace!(%error, "a packet was dropped"),
         }
     }

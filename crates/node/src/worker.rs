@@ -109,12 +109,18 @@ impl Worker {
     /// The association, to be changed: afterwards it may have packets, events and another deadline.
     pub(crate) fn touch(&mut self, key: AssociationKey) -> Option<&mut Association> {
         self.wake(key);
+        self.get_mut(key)
+    }
+
+    /// The association, without a sign that it was changed: [`wake`](Self::wake) gives that.
+    pub(crate) fn get_mut(&mut self, key: AssociationKey) -> Option<&mut Association> {
         self.entries
             .get_mut(&key)
             .map(|entry| &mut entry.association)
     }
 
-    fn wake(&mut self, key: AssociationKey) {
+    /// The association may have packets, events and another deadline.
+    pub(crate) fn wake(&mut self, key: AssociationKey) {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };

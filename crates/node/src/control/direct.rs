@@ -142,7 +142,12 @@ impl Control {
         peer.punching.handle_timeout(now);
         if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
             while let Some(remote) = peer.punching.poll_probe(now) {
-                association.probe(now, Route::Direct { remote });
+                let route = Route::Direct { remote };
+                if peer.punching.was_told(remote) {
+                    association.probe(now, route);
+                } else {
+                    association.probe_back(now, route);
+                }
             }
         }
         self.schedule_punching(id);

@@ -62,6 +62,12 @@ impl Wire {
         self.strangers.add(host, address);
     }
 
+    /// Another process has come up at a host, without the state of the one before.
+    pub(crate) fn restarted(&mut self, host: HostId) {
+        self.numbers.forget(host);
+        self.sessions.forget(host);
+    }
+
     /// A host sent a datagram. `is_known` says whether somebody may be at the destination, `passed_on` whether the packet
     /// inside is another's.
     pub(crate) fn sent(

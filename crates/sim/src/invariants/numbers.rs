@@ -16,6 +16,11 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
+    /// Another process has come up at a host, with keys of its own. It may be given a CID that the one before it had.
+    pub(super) fn forget(&mut self, host: HostId) {
+        self.last.retain(|_, (owner, _)| *owner != host);
+    }
+
     pub(super) fn sent(&mut self, host: HostId, packet: &[u8]) -> Option<String> {
         let (cid, number) = cid_and_number(packet)?;
         let (owner, last) = match self.last.get_mut(&cid) {

@@ -19,8 +19,8 @@ const LIFETIME: Duration = Duration::from_secs(180);
 #[derive(Debug)]
 pub(super) struct Sessions {
     lifetime: Duration,
-    /// By CID: the slot of its last packet, and since when it was that one.
-    runs: BTreeMap<[u8; 7], (usize, Time)>,
+    /// By sender and CID: the slot of its last packet, and since when it was that one.
+    runs: BTreeMap<(HostId, [u8; 7]), (usize, Time)>,
     /// When a host last sent or received an answer.
     shook_hands: BTreeMap<HostId, Time>,
 }
@@ -38,6 +38,11 @@ impl Default for Sessions {
 impl Sessions {
     pub(super) fn set_lifetime(&mut self, lifetime: Duration) {
         self.lifetime = lifetime;
+    }
+
+    /// Another process has come up at a host.
+    pub(super) fn forget(&mut self, host: HostId) {
+        self.runs.retain(|(owner, _), _| *owner != host);
     }
 
     pub(super) fn shook_hands(&mut self, now: Time, host: HostId) {
@@ -58,7 +63,7 @@ impl Sessions {
             return None;
         };
         let (cid, _) = cid_and_number(packet)?;
-        let run = self.runs.entry(cid).or_insert((slot, now));
+        let run = self.runs.entry((host, cid)).or_insert((slot, now));
         if run.0 != slot {
             *run = (slot, now);
         }

@@ -201,14 +201,16 @@ impl<'a> Stage<'a> {
         self.scenario.hosts[to].allows.contains(&from)
     }
 
-    /// Two nodes of which neither serves the other have nothing to say to each other.
+    /// Two nodes of which neither serves the other have nothing to say to each other, unless both want something: whoever is
+    /// wanted may come.
     fn tell_strangers(&mut self) {
         let nodes = self.nodes();
         for one in &nodes {
             for other in &nodes {
                 let strange = !self.permits(*one, *other) && !self.permits(*other, *one);
+                let both_want = self.scenario.wants(*one, *other) && self.scenario.wants(*other, *one);
                 let in_public = self.scenario.hosts[*other].nat.is_none();
-                if one != other && strange && in_public {
+                if one != other && strange && in_public && !both_want {
                     let (host, address) = (self.seats[*one].host, self.seats[*other].local.ip());
                     self.world.wire().make_strangers(host, address);
                 }
@@ -493,10 +495,10 @@ impl<'a> Stage<'a> {
             Progress::Running => Ok(false),
             Progress::Broken(_) if self.may_break(assigned) => Ok(true),
             Progress::Broken(why) => Err(format!("errand {name} of host {from} broke: {why}")),
+            Progress::Done if matches!(errand.kind, Kind::Flow(_)) => Ok(true),
             Progress::Done if !permitted => Err(format!(
                 "host {to} ran errand {name} of host {from}, whom it may not serve"
             )),
-            Progress::Done if matches!(errand.kind, Kind::Flow(_)) => Ok(true),
             Progress::Done => match self.world.program(called.host).progress(name) {
                 Progress::Done => Ok(true),
                 Progress::Running => Ok(false),
@@ -524,6 +526,15 @@ impl<'a> Stage<'a> {
     pub(super) fn progress(&self, assigned: &Assigned) -> Progress {
         let host = self.seats[assigned.from].host;
         self.world.program(host).progress(assigned.errand.name)
+    }
+}
+
+impl Scenario {
+    /// Whether a host is ever to run an errand to another.
+    fn wants(&self, one: usize, other: usize) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(step.op, Op::Call { from, to, .. } | Op::Flow { from, to, .. } if (from, to) == (one, other))
+        })
     }
 }
 

@@ -136,6 +136,7 @@ impl<P: Program> World<P> {
     /// Puts another program in the place of the one that ran on a host, which goes without a word.
     pub fn replace(&mut self, host: HostId, program: P) {
         self.hosts[host.0].program = program;
+        self.wire.restarted(host);
         self.flush(host);
     }
 

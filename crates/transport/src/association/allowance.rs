@@ -9,12 +9,20 @@ pub(crate) struct Allowance {
 /// RFC 9000, 8.1.
 const FACTOR: u64 = 3;
 
+/// What an INIT leaves to be sent where it seemed to come from, after the RESP, which is never larger.
+const AFTER_ANSWER: u64 = (FACTOR - 1) * keyway_wire::INIT_LEN as u64;
+
 impl Allowance {
     /// No limit: the address was validated, or this side chose it.
     pub(crate) const UNLIMITED: Self = Self { left: None };
 
     /// Nothing may be sent until something is received.
     pub(crate) const NOTHING: Self = Self { left: Some(0) };
+
+    /// An INIT came from there and was answered: whoever copies one may write any address as its own.
+    pub(crate) const ANSWERED: Self = Self {
+        left: Some(AFTER_ANSWER),
+    };
 
     /// An authentic packet of that many octets came.
     pub(crate) fn on_received(&mut self, octets: usize) {

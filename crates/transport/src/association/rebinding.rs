@@ -66,8 +66,10 @@ impl Association {
         if seen.newest && !seen.probing {
             self.on_possible_rebinding(seen);
         }
-        if let Some(validation) = self.validations.by_route(&route) {
-            validation.allowance.on_received(size);
+        // Each octet allows some to be sent back once.
+        match self.validations.by_route(&route) {
+            Some(validation) => validation.allowance.on_received(size),
+            None => self.sightings.on_received(route, size),
         }
     }
 

@@ -9,6 +9,7 @@ use keyway_wire::{Slot, Time};
 use super::Association;
 use super::allowance::Allowance;
 use super::path::{Health, Path, PathId};
+use super::transmit::CHALLENGE_MIN;
 use super::validation::{Answered, Proof, Purpose};
 use crate::{AssociationEvent, Route};
 
@@ -76,7 +77,18 @@ impl Association {
             self.on_first_route(now, known.copied().unwrap_or(route));
         }
         for other in answered {
-            self.on_route_added(now, other);
+            self.on_answered_route(now, other);
+        }
+    }
+
+    /// A RESP went there, among other routes, and nobody knows which of them it was that the peer got.
+    fn on_answered_route(&mut self, now: Time, route: Route) {
+        let limited = route.is_direct() && self.paths.by_route(&route).is_none();
+        if limited {
+            self.validations
+                .start(now, route, None, Purpose::Candidate, Allowance::ANSWERED);
+        } else {
+            self.on_route_added(now, route);
         }
     }
 
@@ -120,6 +132,18 @@ impl Association {
             None => self
                 .validations
                 .start(now, route, None, Purpose::Probe, Allowance::UNLIMITED),
+        }
+    }
+
+    /// A challenge to where the peer's packets were seen to come from, within what they allow.
+    pub(super) fn on_probe_back(&mut self, now: Time, route: Route) {
+        if self.paths.by_route(&route).is_some() || self.validations.contains(&route) {
+            return self.on_probe(now, route);
+        }
+        let allowance = self.sightings.take(&route);
+        if allowance.left() >= CHALLENGE_MIN {
+            self.validations
+                .start(now, route, None, Purpose::Probe, allowance);
         }
     }
 
