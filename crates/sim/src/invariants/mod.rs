@@ -64,7 +64,7 @@ impl Wire {
 
     /// Another process has come up at a host, without the state of the one before.
     pub(crate) fn restarted(&mut self, host: HostId) {
-        self.numbers.forget(host);
+        self.numbers.has_new_keys(host);
         self.sessions.forget(host);
     }
 
@@ -79,6 +79,9 @@ impl Wire {
         passed_on: bool,
     ) {
         let Sighting { kind, relayed } = Sighting::of(datagram);
+        if kind == Kind::Resp && !passed_on {
+            self.shook_hands(now, host);
+        }
         let octets = datagram.len() as u64;
         let mut breach = self
             .addresses
@@ -107,11 +110,16 @@ impl Wire {
     ) {
         let Sighting { kind, .. } = Sighting::of(datagram);
         if kind == Kind::Resp {
-            self.sessions.shook_hands(now, host);
+            self.shook_hands(now, host);
         }
         if !is_known {
             self.addresses.received(host, source, datagram.len() as u64);
         }
+    }
+
+    fn shook_hands(&mut self, now: Time, host: HostId) {
+        self.numbers.has_new_keys(host);
+        self.sessions.shook_hands(now, host);
     }
 
     /// The first breach, if there was one.

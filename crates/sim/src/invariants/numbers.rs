@@ -1,45 +1,43 @@
 //! No nonce seals two packets.
 //!
-//! A nonce is the packet number under the issue sequence of a CID, and the same CID stands for the same sequence in every
-//! session. So it is enough that numbers grow under each CID, which everybody can see who has no key: had a number come twice,
-//! a key had sealed two packets with one nonce, or the same packet had been sent twice, which is not allowed either.
+//! A nonce is the packet number under the issue sequence of a CID, and the key is that of the session whose slot the packet names.
+//! So it is enough that numbers grow under each CID and slot, which everybody can see who has no key, until a handshake may have
+//! put another session into the slot. Had a number come twice, a key had sealed two packets with one nonce, or the same packet
+//! had been sent twice, which is not allowed either.
 
 use std::collections::BTreeMap;
 
 use crate::network::HostId;
 
-/// The last number that was sealed under each CID.
+/// A CID, and the slot of a session.
+type Under = ([u8; 7], u8);
+
+/// The last number that was sealed under each CID in each slot.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    /// By CID: who seals under it, and the last number. Others who send it pass it on.
-    last: BTreeMap<[u8; 7], (HostId, u64)>,
+    /// Who seals there, the last number, and how many handshakes its host had made by then. Others who send it pass it on.
+    last: BTreeMap<Under, (HostId, u64, u64)>,
+    /// How many handshakes each host has made.
+    handshakes: BTreeMap<HostId, u64>,
 }
 
 impl Numbers {
-    /// Another process has come up at a host, with keys of its own. It may be given a CID that the one before it had.
-    pub(super) fn forget(&mut self, host: HostId) {
-        self.last.retain(|_, (owner, _)| *owner != host);
+    /// A host sent or received the answer to a handshake, or another process with keys of its own has come up there.
+    pub(super) fn has_new_keys(&mut self, host: HostId) {
+        *self.handshakes.entry(host).or_default() += 1;
     }
 
     pub(super) fn sent(&mut self, host: HostId, packet: &[u8]) -> Option<String> {
         let (cid, number) = cid_and_number(packet)?;
-        let (owner, last) = match self.last.get_mut(&cid) {
-            None => {
-                self.last.insert(cid, (host, number));
-                return None;
-            }
-            Some(known) => known,
-        };
-        if *owner != host {
+        let slot = packet.first()? >> 1 & 3;
+        let handshakes = self.handshakes.get(&host).copied().unwrap_or(0);
+        let now = (host, number, handshakes);
+        let (owner, last, before) = self.last.insert((cid, slot), now)?;
+        if owner != host {
             return Some(format!("CID {cid:02x?} is used by two hosts"));
         }
-        if number <= *last {
-            return Some(format!(
-                "number {number} was sealed under CID {cid:02x?} after {last}"
-            ));
-        }
-        *last = number;
-        None
+        (number <= last && handshakes == before)
+            .then(|| format!("number {number} was sealed under CID {cid:02x?} after {last}"))
     }
 }
 
@@ -74,6 +72,9 @@ mod tests {
         assert!(numbers.sent(host, &packet(1, 5)).is_some());
         assert!(numbers.sent(host, &packet(1, 4)).is_some());
         assert_eq!(numbers.sent(host, &packet(1, 6)), None);
+        numbers.has_new_keys(host);
+        assert_eq!(numbers.sent(host, &packet(1, 0)), None);
+        assert!(numbers.sent(host, &packet(1, 0)).is_some());
         assert!(numbers.sent(HostId(1), &packet(1, 7)).is_some());
     }
 

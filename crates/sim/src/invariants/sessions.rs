@@ -56,9 +56,6 @@ impl Sessions {
         kind: Kind,
         packet: &[u8],
     ) -> Option<String> {
-        if kind == Kind::Resp {
-            self.shook_hands(now, host);
-        }
         let Kind::Data { slot, .. } = kind else {
             return None;
         };

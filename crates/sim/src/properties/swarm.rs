@@ -7,6 +7,9 @@ use crate::topology::Run;
 
 pub(super) fn check(run: Run) -> Result<Report, Failure> {
     let scenario = Scenario::from_seed(run.seed);
+    if run.trace {
+        eprintln!("{}", scenario.to_text());
+    }
     let played = scenario.play(run.trace)?;
     let (hosts, steps) = (scenario.hosts.len(), scenario.steps.len());
     let errands = played.errands;

@@ -79,7 +79,8 @@ pub(super) fn service() -> ServiceName {
 pub(super) enum Progress {
     /// Nobody has heard of it, or has reached the other side.
     Absent,
-    Running,
+    /// And how far that is.
+    Running(String),
     Done,
     Broken(String),
 }

@@ -99,9 +99,9 @@ fn settle(stage: &mut Stage<'_>) -> Result<(), Failure> {
         .iter()
         .filter(|errand| stage.is_settled(errand) == Ok(false))
         .map(|assigned| {
-            let progress = stage.progress(assigned);
             let (name, from, to) = (assigned.errand.name, assigned.from, assigned.to);
-            format!("errand {name} from host {from} to host {to}: {progress:?}")
+            let [here, there] = stage.both_sides(assigned);
+            format!("errand {name} from host {from}: {here:?}, to host {to}: {there:?}")
         })
         .collect();
     let seconds = LIVENESS.as_secs();

@@ -492,7 +492,7 @@ impl<'a> Stage<'a> {
         match there {
             Progress::Absent if assigned.given_up => Ok(true),
             Progress::Absent => Ok(!permitted),
-            Progress::Running => Ok(false),
+            Progress::Running(_) => Ok(false),
             Progress::Broken(_) if self.may_break(assigned) => Ok(true),
             Progress::Broken(why) => Err(format!("errand {name} of host {from} broke: {why}")),
             Progress::Done if matches!(errand.kind, Kind::Flow(_)) => Ok(true),
@@ -501,7 +501,7 @@ impl<'a> Stage<'a> {
             )),
             Progress::Done => match self.world.program(called.host).progress(name) {
                 Progress::Done => Ok(true),
-                Progress::Running => Ok(false),
+                Progress::Running(_) => Ok(false),
                 _ if called.ends != assigned.ends[1] => Ok(true),
                 other => Err(format!(
                     "errand {name} is done at host {from}, and at host {to}: {other:?}"
@@ -521,6 +521,14 @@ impl<'a> Stage<'a> {
     /// Whether a process ever ended at a host.
     pub(super) fn has_lost_state(&self, host: usize) -> bool {
         self.seats[host].ends > 0
+    }
+
+    /// How far an errand has come at both ends.
+    pub(super) fn both_sides(&self, assigned: &Assigned) -> [Progress; 2] {
+        [assigned.from, assigned.to].map(|host| {
+            let actor = self.world.program(self.seats[host].host);
+            actor.progress(assigned.errand.name)
+        })
     }
 
     pub(super) fn progress(&self, assigned: &Assigned) -> Progress {

@@ -24,6 +24,13 @@ impl Allowance {
         left: Some(AFTER_ANSWER),
     };
 
+    /// What so many octets allow that came from there.
+    pub(crate) fn for_received(octets: usize) -> Self {
+        let mut allowance = Self::NOTHING;
+        allowance.on_received(octets);
+        allowance
+    }
+
     /// An authentic packet of that many octets came.
     pub(crate) fn on_received(&mut self, octets: usize) {
         if let Some(left) = &mut self.left {

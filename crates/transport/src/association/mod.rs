@@ -53,6 +53,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use self::activity::Activity;
+use self::allowance::Allowance;
 use self::candidates::{LocalCandidates, RemoteCandidates};
 use self::close::Phase;
 use self::events::Events;
@@ -283,6 +284,12 @@ impl Association {
     /// [`RouteValidated`](AssociationEvent::RouteValidated) or [`RouteLost`](AssociationEvent::RouteLost) follows.
     pub fn add_route(&mut self, now: Time, route: Route) {
         self.on_route_added(now, route);
+    }
+
+    /// The same for a route from which the answer to a handshake of ours came, of that many octets, though nobody was asked
+    /// there: a new address gets three times as many at most until it answers (RFC 9000, 8).
+    pub fn add_route_answered(&mut self, now: Time, route: Route, octets: usize) {
+        self.on_route_seen(now, route, Allowance::for_received(octets));
     }
 
     /// A route is gone: its channel was closed, its socket does not exist any more. What was on its way there goes out again

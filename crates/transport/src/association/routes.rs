@@ -77,16 +77,16 @@ impl Association {
             self.on_first_route(now, known.copied().unwrap_or(route));
         }
         for other in answered {
-            self.on_answered_route(now, other);
+            // Nobody knows which of them it was whose RESP the peer got.
+            self.on_route_seen(now, other, Allowance::ANSWERED);
         }
     }
 
-    /// A RESP went there, among other routes, and nobody knows which of them it was that the peer got.
-    fn on_answered_route(&mut self, now: Time, route: Route) {
-        let limited = route.is_direct() && self.paths.by_route(&route).is_none();
-        if limited {
+    /// A handshake packet came from there, which somebody may have copied: a new address gets no more than `allowance`.
+    pub(super) fn on_route_seen(&mut self, now: Time, route: Route, allowance: Allowance) {
+        if route.is_direct() && self.paths.by_route(&route).is_none() {
             self.validations
-                .start(now, route, None, Purpose::Candidate, Allowance::ANSWERED);
+                .start(now, route, None, Purpose::Candidate, allowance);
         } else {
             self.on_route_added(now, route);
         }

@@ -23,9 +23,8 @@ impl Sightings {
         if self.routes.len() == ROUTES_MAX {
             self.routes.pop_front();
         }
-        let mut allowance = Allowance::NOTHING;
-        allowance.on_received(octets);
-        self.routes.push_back((route, allowance));
+        self.routes
+            .push_back((route, Allowance::for_received(octets)));
     }
 
     /// What may be sent there; whoever asks has to keep to it, and nobody else gets it.

@@ -351,7 +351,7 @@ impl Association {
         let frame = Frame::PathChallenge(PathChallengeFrame { data });
         let transmit = self.send_proof(now, batch, (route, local), via, &frame, size)?;
         if let Some(validation) = self.validations.get_mut(index) {
-            validation.on_challenge_sent(transmit.len);
+            validation.on_challenge_sent(now, transmit.len);
         }
         Some(transmit)
     }

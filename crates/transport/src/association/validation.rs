@@ -304,10 +304,11 @@ impl Validation {
 
     /// A challenge of that many octets left. A route that was named and may get no more is given up in time: nothing that it
     /// could wait for comes.
-    pub(crate) fn on_challenge_sent(&mut self, octets: usize) {
+    pub(crate) fn on_challenge_sent(&mut self, now: Time, octets: usize) {
         self.allowance.on_sent(octets);
         if self.purpose == Purpose::Candidate && self.allowance.left() < CHALLENGE_MIN {
             self.attempts = self.purpose.attempts();
+            self.next = self.next.max(now + PROBE_PATIENCE);
         }
     }
 

@@ -64,8 +64,22 @@ impl Call {
         match &self.broken {
             _ if self.ended && self.delivered => Progress::Done,
             Some(why) => Progress::Broken(why.clone()),
-            None => Progress::Running,
+            None => Progress::Running(self.state()),
         }
+    }
+
+    fn state(&self) -> String {
+        let Self {
+            written,
+            read,
+            finished,
+            delivered,
+            ended,
+            ..
+        } = self;
+        format!(
+            "{written} octets written (finished {finished}, delivered {delivered}), {read} read (ended {ended})"
+        )
     }
 
     /// Everything sent has arrived.

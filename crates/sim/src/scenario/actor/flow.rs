@@ -53,7 +53,7 @@ impl Flow {
         match &self.broken {
             Some(why) => Progress::Broken(why.clone()),
             None if self.errand.is_some() && self.due().is_none() => Progress::Done,
-            None => Progress::Running,
+            None => Progress::Running(format!("{} datagrams sent", self.next)),
         }
     }
 
