@@ -492,7 +492,8 @@ impl<'a> Stage<'a> {
         match there {
             Progress::Absent if assigned.given_up => Ok(true),
             Progress::Absent => Ok(!permitted),
-            Progress::Running(_) => Ok(false),
+            // Who came back without its state does not answer those whom it does not serve: it waits in vain.
+            Progress::Running(_) => Ok(!permitted && self.has_lost_state(to)),
             Progress::Broken(_) if self.may_break(assigned) => Ok(true),
             Progress::Broken(why) => Err(format!("errand {name} of host {from} broke: {why}")),
             Progress::Done if matches!(errand.kind, Kind::Flow(_)) => Ok(true),

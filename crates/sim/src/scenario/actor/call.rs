@@ -25,6 +25,8 @@ pub(super) struct Call {
     delivered: bool,
     ended: bool,
     broken: Option<String>,
+    /// Why the association is over, if it is: what has arrived can still be read, and nothing is delivered any more.
+    over: Option<String>,
 }
 
 impl Call {
@@ -52,6 +54,7 @@ impl Call {
             delivered: false,
             ended: false,
             broken: None,
+            over: None,
         }
     }
 
@@ -87,6 +90,11 @@ impl Call {
         self.delivered = true;
     }
 
+    /// The association is over.
+    pub(super) fn over(&mut self, why: String) {
+        self.over.get_or_insert(why);
+    }
+
     /// Stops in the middle, both ways.
     pub(super) fn give_up(&mut self, node: &mut Node, stream: StreamKey) {
         node.reset(stream, codes::APPLICATION);
@@ -109,6 +117,9 @@ impl Call {
             self.read(node, stream)?;
         }
         self.write(node, stream);
+        if self.ended && !self.delivered {
+            self.broken = self.broken.take().or_else(|| self.over.clone());
+        }
         Ok(())
     }
 

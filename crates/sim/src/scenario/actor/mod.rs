@@ -210,7 +210,11 @@ impl Actor {
                     self.open(now, association, errand);
                 }
             }
-            Event::Ended { association, .. } => self.ended(now, association),
+            Event::Ended {
+                association,
+                reason,
+                ..
+            } => self.ended(now, association, &format!("{reason:?}")),
             Event::Record { record, .. } => self.read_record(&record),
             Event::PathSelected { .. }
             | Event::Stalled(_)
@@ -285,8 +289,8 @@ impl Actor {
         streams.into_iter().for_each(|stream| self.go_on(now, stream));
     }
 
-    /// What is left of its streams is read, and with it why they ended.
-    fn ended(&mut self, now: Time, association: AssociationKey) {
+    /// What is left of its streams is read, and with it that they have ended.
+    fn ended(&mut self, now: Time, association: AssociationKey, why: &str) {
         self.waiting.remove(&association);
         let streams: Vec<StreamKey> = self
             .jobs
@@ -294,7 +298,12 @@ impl Actor {
             .filter(|stream| stream.association() == association)
             .copied()
             .collect();
-        streams.into_iter().for_each(|stream| self.go_on(now, stream));
+        for stream in streams {
+            if let Some(Job::Call(call)) = self.jobs.get_mut(&stream) {
+                call.over(why.to_owned());
+            }
+            self.go_on(now, stream);
+        }
     }
 
     fn read_record(&mut self, record: &Record) {
