@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
 
 use crate::census::Census;
@@ -200,6 +201,9 @@ impl Node {
             Ok(()) => {
                 self.worker.wake(key);
                 *touched = Some(key);
+            }
+            Err(_) if planted(Fault::CloseWithoutAuthentic) => {
+                association.end(keyway_transport::EndReason::TimedOut);
             }
             Err(error) => tracing::trace!(%error, "a packet was dropped"),
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyway_identity::NodeId;
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::ServiceName;
 
 /// Whom a service serves.
@@ -17,6 +18,7 @@ pub enum Allow {
 impl Allow {
     fn permits(&self, peer: &NodeId) -> bool {
         match self {
+            _ if planted(Fault::SkipAllowList) => true,
             Self::Any => true,
             Self::Only(peers) => peers.contains(peer),
         }

@@ -23,6 +23,8 @@ mod applications;
 mod failure;
 mod forger;
 mod host;
+#[cfg(feature = "planted-faults")]
+mod hunt;
 mod invariants;
 mod link;
 mod loss;
@@ -42,6 +44,10 @@ pub use applications::{Application, Content, DatagramPlan, Datagrams, Echo, Exch
 pub use failure::Failure;
 pub use forger::{Forger, Stage};
 pub use host::{CONNECT_DEADLINE, Diary, NodeHost};
+#[cfg(feature = "planted-faults")]
+pub use hunt::{Found, hunt};
+#[cfg(feature = "planted-faults")]
+pub use keyway_wire::planted::Fault;
 pub use link::{Fate, Link, LinkConfig};
 pub use loss::Loss;
 pub use nat::Nat;

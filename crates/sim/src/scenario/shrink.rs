@@ -1,7 +1,6 @@
 //! The smallest scenario that still fails, as far as leaving out one thing after the other leads to it.
 
 use super::{Faults, Op, Scenario, Settings};
-use crate::failure::Failure;
 
 impl Scenario {
     /// Makes a scenario smaller as long as `fails` says that it fails, and asks at most `tries` times.
@@ -24,10 +23,10 @@ impl Scenario {
         }
     }
 
-    /// The scenario as it is kept: with what fails in it in front.
+    /// The scenario as it is kept: with what it showed in front.
     #[must_use]
-    pub fn to_kept_text(&self, failure: &Failure) -> String {
-        let why = failure.to_string().replace('\n', " ");
+    pub fn to_kept_text(&self, why: &str) -> String {
+        let why = why.replace('\n', " ");
         format!("# {why}\n\n{}", self.to_text())
     }
 

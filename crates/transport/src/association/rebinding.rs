@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::Time;
 
 use super::Association;
@@ -100,6 +101,9 @@ impl Association {
         };
         let known = self.paths.by_route(&before).map(|path| path.id);
         let Some(path) = known.or(moving) else { return };
+        if planted(Fault::MoveWithoutProof) {
+            return self.move_path(now, path, route, local);
+        }
         let purpose = Purpose::Rebinding {
             path,
             space: sequence,
