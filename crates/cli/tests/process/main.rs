@@ -13,6 +13,7 @@ mod ending;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod identity;
+mod killing;
 mod measuring;
 mod piping;
 mod server;
