@@ -8,14 +8,16 @@
 
 mod breaking;
 mod bridging;
-mod command;
 mod datagrams;
 mod ending;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod identity;
+mod killing;
 mod measuring;
 mod piping;
 mod server;
-mod service;
 mod unix_sockets;
 mod usage;
-mod world;
+
+use harness::{command, service, world};

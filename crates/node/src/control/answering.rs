@@ -156,6 +156,11 @@ impl Control {
     ) -> Option<(AssociationKey, Vec<u8>)> {
         let id = incoming.peer();
         let init = incoming.payload().clone();
+        let known = self.association_of(&id).and_then(|key| worker.get(key));
+        if known.is_some_and(|known| is_outdated(known, &init)) {
+            debug!(peer = %id, "an INIT was dropped that an association with its sender has overtaken");
+            return None;
+        }
         let same = self.association_of(&id).filter(|key| {
             worker
                 .get(*key)
@@ -294,4 +299,15 @@ pub(super) fn is_meant(known: &Association, init: &InitPayload, sender: Cid) -> 
             Some(remembered) => remembered == names.local,
             None => known.first_remote() == sender || planted(Fault::ContinueAfterRestart),
         }
+}
+
+/// Whether the sender made this INIT before it knew what it has answered since: it remembers an earlier process of ours, and this
+/// association shows that the same one of the sender's half associations answered the process that is. An answer would begin a
+/// second association under one name, and end the first one.
+fn is_outdated(known: &Association, init: &InitPayload) -> bool {
+    let names = known.incarnations();
+    names.remote == init.incarnation
+        && init
+            .remembered
+            .is_some_and(|remembered| remembered != names.local)
 }
