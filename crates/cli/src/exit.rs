@@ -6,6 +6,7 @@
 )]
 
 use std::fmt;
+use std::io;
 
 use keyway::{
     BindError, CloseError, ConnectError, DatagramError, ListenError, LookupError, Lost, ReadError,
@@ -20,6 +21,19 @@ pub(crate) enum Exit {
     Usage = 2,
     Unreachable = 3,
     Refused = 4,
+}
+
+impl Exit {
+    /// The word that scripts find in the object of `--json`.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// Why a command could not do its work.
@@ -56,6 +70,32 @@ impl Failure {
             exit: Exit::Refused,
             message: message.to_string(),
         }
+    }
+
+    /// A node that was asked to reach itself.
+    pub(crate) fn one_key_for_two(id: impl fmt::Display) -> Self {
+        Self::usage(format_args!(
+            "{id} is this node itself: both ends have the same key; give each its own with --key FILE"
+        ))
+    }
+}
+
+/// What helps where the system refuses a local socket, as the end of a message.
+pub(crate) fn socket_next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program has it: choose another, or port 0 for a free one"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; no interface of this machine has this address: take one that `ip addr` lists, or 0.0.0.0 or [::] for all"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; choose one that this user may open, such as a port from 1024 on"
+        }
+        io::ErrorKind::AlreadyExists => "; it is not a socket: choose another path",
+        io::ErrorKind::NotFound => "; make its folder first, or check the path",
+        io::ErrorKind::NotADirectory => "; the path leads through something that is no folder",
+        _ => "",
     }
 }
 
@@ -105,7 +145,8 @@ impl From<ConnectError> for Failure {
                     "no way to {peer} is known: give --server ID@HOST:PORT, or the peer's address, as in {peer}@HOST:PORT"
                 ));
             }
-            ConnectError::Service(_) | ConnectError::Myself { .. } => Exit::Usage,
+            ConnectError::Myself { peer } => return Self::one_key_for_two(peer),
+            ConnectError::Service(_) => Exit::Usage,
             ConnectError::Lost(lost) => exit_of_lost(lost),
             _ => Exit::Unreachable,
         };
@@ -186,13 +227,12 @@ impl From<LookupError> for Failure {
 
 impl From<BindError> for Failure {
     fn from(error: BindError) -> Self {
-        let in_use = matches!(&error, BindError::Socket { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse);
-        let hint = if in_use {
-            "; another program has this port: choose another, or port 0 for a free one"
-        } else {
-            ""
-        };
-        Self::new(format!("{error}{hint}"))
+        match &error {
+            BindError::Socket { source, .. } => {
+                Self::new(format!("{error}{}", socket_next_step(source)))
+            }
+            _ => Self::new(error),
+        }
     }
 }
 
@@ -209,8 +249,8 @@ impl From<CloseError> for Failure {
 }
 
 /// An error of `AsyncRead` or `AsyncWrite` carries ours inside.
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
         let inner = error.get_ref();
         if let Some(read) = inner.and_then(|inner| inner.downcast_ref::<ReadError>()) {
             return read.clone().into();

@@ -1,9 +1,11 @@
 //! Whose node this is: a key file, a key in the environment, or nobody's for longer than this process.
 
 use keyway::{NodeBuilder, SecretKey};
+use zeroize::Zeroizing;
 
 use crate::arguments::Identity;
 use crate::exit::Failure;
+use crate::output;
 
 /// The variable that holds the content of a key file.
 const SECRET_KEY: &str = "KEYWAY_SECRET_KEY";
@@ -21,7 +23,7 @@ impl Identity {
         if let Some(key) = from_environment()? {
             return Ok(builder.secret_key(key));
         }
-        eprintln!("keyway: no --key FILE: {meaning}");
+        output::note(format_args!("no --key FILE: {meaning}"));
         Ok(builder)
     }
 }
@@ -31,16 +33,23 @@ pub(crate) fn from_environment() -> Result<Option<SecretKey>, Failure> {
     let Some(text) = std::env::var_os(SECRET_KEY) else {
         return Ok(None);
     };
-    let text = text
-        .to_str()
-        .ok_or_else(|| Failure::usage(format!("{SECRET_KEY} is not text")))?;
-    if text.is_empty() {
+    // This copy is wiped. The environment itself stays where the kernel put it, and can be read by this user and root.
+    let text = match text.into_string() {
+        Ok(text) => Zeroizing::new(text),
+        Err(_) => {
+            return Err(wrong(
+                "not text, but it should be the content of a key file",
+            ));
+        }
+    };
+    if text.trim().is_empty() {
         return Ok(None);
     }
-    match SecretKey::from_variable(text) {
-        Ok(key) => Ok(Some(key)),
-        Err(error) => Err(Failure::usage(format!(
-            "{SECRET_KEY}: {error}; it holds the content of a key file"
-        ))),
-    }
+    SecretKey::from_variable(&text).map(Some).map_err(wrong)
+}
+
+fn wrong(reason: impl std::fmt::Display) -> Failure {
+    Failure::usage(format_args!(
+        "{SECRET_KEY}: {reason}; it takes the content of a key file, as in {SECRET_KEY}=\"$(cat agent.key)\""
+    ))
 }

@@ -42,6 +42,7 @@ async fn an_idle_node_sleeps() {
     }
 }
 
+// L11
 #[tokio::test]
 async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
     let (client, server, mut listener, here, _there) = connected().await;
@@ -56,6 +57,10 @@ async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
         }
     });
     let accepting = tokio::spawn(async move { listener.accept().await.map(drop) });
+    let watching = {
+        let client = client.clone();
+        tokio::spawn(async move { client.ended().await })
+    };
     let closing = {
         let client = client.clone();
         async move { client.close().await }
@@ -74,6 +79,7 @@ async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
         Lost::NodeFailed.to_string()
     );
     assert_eq!(accepting.await.unwrap(), Err(Lost::NodeFailed));
+    assert_eq!(watching.await.unwrap(), Lost::NodeFailed);
     assert_eq!(closing.await, Err(CloseError::Lost(Lost::NodeFailed)));
     let refused = client.connect(server.node_id(), "any").await;
     assert!(
