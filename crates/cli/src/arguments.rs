@@ -13,6 +13,9 @@ use crate::duration;
 use crate::forwarding::Forwarding;
 use crate::service::{Exposure, Service};
 
+/// Streams of one measurement: half of what a peer grants at once.
+const STREAMS_MAX: u32 = 512;
+
 /// Programs reach each other by public key.
 #[derive(Debug, Parser)]
 #[command(
@@ -221,7 +224,7 @@ pub(crate) struct Ping {
     pub(crate) peer: PeerAddr,
 
     /// Stop after this many round trips [default: go on until interrupted]
-    #[arg(short, long, value_name = "N", env = "KEYWAY_COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", env = "KEYWAY_COUNT", value_parser = count::<u64>)]
     pub(crate) count: Option<u64>,
 
     /// Seconds between two pings
@@ -272,7 +275,7 @@ pub(crate) struct Perf {
     pub(crate) seconds: Duration,
 
     /// Streams at once
-    #[arg(long, value_name = "N", env = "KEYWAY_STREAMS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=512))]
+    #[arg(long, value_name = "N", env = "KEYWAY_STREAMS", default_value_t = 1, value_parser = streams)]
     pub(crate) streams: u32,
 
     /// The peer sends, this side receives
@@ -358,6 +361,16 @@ fn list<'a, T: std::str::FromStr<Err: std::fmt::Display>>(
         return Err("nothing is given".to_owned());
     }
     Ok(Listed(parsed))
+}
+
+fn count<T: std::str::FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| *number != T::default());
+    number.ok_or_else(|| "not a whole number from 1 on".to_owned())
+}
+
+fn streams(text: &str) -> Result<u32, String> {
+    let number = count(text).ok().filter(|number| *number <= STREAMS_MAX);
+    number.ok_or_else(|| format!("not a whole number from 1 to {STREAMS_MAX}"))
 }
 
 /// An address of this machine to bind. Names are not for this: one name may stand for several addresses.

@@ -95,6 +95,10 @@ pub(crate) fn socket_next_step(error: &io::Error) -> &'static str {
         io::ErrorKind::AlreadyExists => "; it is not a socket: choose another path",
         io::ErrorKind::NotFound => "; make its folder first, or check the path",
         io::ErrorKind::NotADirectory => "; the path leads through something that is no folder",
+        // The resolver's own errors have no number.
+        _ if error.raw_os_error().is_none() => {
+            "; write an address of this machine, such as 127.0.0.1"
+        }
         _ => "",
     }
 }
@@ -114,9 +118,15 @@ fn exit_of_lost(lost: &Lost) -> Exit {
 
 impl From<Lost> for Failure {
     fn from(error: Lost) -> Self {
+        let message = match &error {
+            Lost::PeerClosed { reason, .. } if reason.is_empty() => {
+                "the peer ended: connect again once its program runs".to_owned()
+            }
+            _ => error.to_string(),
+        };
         Self {
             exit: exit_of_lost(&error),
-            message: error.to_string(),
+            message,
         }
     }
 }
@@ -147,7 +157,12 @@ impl From<ConnectError> for Failure {
             }
             ConnectError::Myself { peer } => return Self::one_key_for_two(peer),
             ConnectError::Service(_) => Exit::Usage,
-            ConnectError::Lost(lost) => exit_of_lost(lost),
+            ConnectError::Resolve { .. } => {
+                return Self::unreachable(format_args!(
+                    "{error}; check the name, or write the address in numbers"
+                ));
+            }
+            ConnectError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Unreachable,
         };
         Self {
@@ -166,7 +181,7 @@ impl From<ReadError> for Failure {
         }
         let exit = match &error {
             ReadError::Refused => Exit::Refused,
-            ReadError::Lost(lost) => exit_of_lost(lost),
+            ReadError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Failed,
         };
         Self {
@@ -185,7 +200,7 @@ impl From<WriteError> for Failure {
         }
         let exit = match &error {
             WriteError::Refused => Exit::Refused,
-            WriteError::Lost(lost) => exit_of_lost(lost),
+            WriteError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Failed,
         };
         Self {
@@ -199,7 +214,7 @@ impl From<DatagramError> for Failure {
     fn from(error: DatagramError) -> Self {
         let exit = match &error {
             DatagramError::Refused => Exit::Refused,
-            DatagramError::Lost(lost) => exit_of_lost(lost),
+            DatagramError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Failed,
         };
         Self {
@@ -215,7 +230,7 @@ impl From<LookupError> for Failure {
             LookupError::NoServer => {
                 return Self::usage("there is no server to ask: give --server ID@HOST:PORT");
             }
-            LookupError::Lost(lost) => exit_of_lost(lost),
+            LookupError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Unreachable,
         };
         Self {

@@ -11,6 +11,11 @@ use crate::output;
 const SECRET_KEY: &str = "KEYWAY_SECRET_KEY";
 
 impl Identity {
+    /// Whether this node will be somebody else at its next start.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.key.is_none() && variable().is_none()
+    }
+
     /// Gives the builder its key. An ephemeral identity is said on stderr, together with what it means.
     pub(crate) fn apply(
         &self,
@@ -30,22 +35,20 @@ impl Identity {
 
 /// The key in the environment, where there is one.
 pub(crate) fn from_environment() -> Result<Option<SecretKey>, Failure> {
-    let Some(text) = std::env::var_os(SECRET_KEY) else {
+    let Some(octets) = variable() else {
         return Ok(None);
     };
-    // This copy is wiped. The environment itself stays where the kernel put it, and can be read by this user and root.
-    let text = match text.into_string() {
-        Ok(text) => Zeroizing::new(text),
-        Err(_) => {
-            return Err(wrong(
-                "not text, but it should be the content of a key file",
-            ));
-        }
-    };
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    SecretKey::from_variable(&text).map(Some).map_err(wrong)
+    let text = std::str::from_utf8(&octets)
+        .map_err(|_| wrong("not text, but it should be the content of a key file"))?;
+    SecretKey::from_variable(text).map(Some).map_err(wrong)
+}
+
+/// What the variable holds, where that is more than white space. This copy is wiped; the environment itself stays where the kernel
+/// put it, for this user and root to read.
+fn variable() -> Option<Zeroizing<Vec<u8>>> {
+    let octets = Zeroizing::new(std::env::var_os(SECRET_KEY)?.into_encoded_bytes());
+    let is_blank = octets.iter().all(u8::is_ascii_whitespace);
+    (!is_blank).then_some(octets)
 }
 
 fn wrong(reason: impl std::fmt::Display) -> Failure {

@@ -26,7 +26,7 @@ use crate::arguments::Arguments;
 use crate::exit::{Exit, Failure};
 
 fn main() {
-    std::panic::set_hook(Box::new(|panic| tell_of_bug(panic)));
+    std::panic::set_hook(Box::new(tell_of_bug));
     let exit = match std::panic::catch_unwind(AssertUnwindSafe(run_and_tell)) {
         Ok(exit) => exit,
         // The hook has said it.

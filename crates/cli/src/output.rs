@@ -52,8 +52,9 @@ struct LastWords<'a> {
 /// Tells why the command failed: one line on stderr, for people or as one JSON object.
 pub(crate) fn last_words(failure: &Failure, json: bool) {
     let mut stderr = anstream::stderr().lock();
+    let message = in_one_line(&failure.to_string());
     let object = LastWords {
-        error: failure.to_string(),
+        error: message.clone(),
         kind: failure.exit.kind(),
         exit: failure.exit as i32,
     };
@@ -62,7 +63,30 @@ pub(crate) fn last_words(failure: &Failure, json: bool) {
         Ok(object) if json => writeln!(stderr, "{object}"),
         Ok(_) | Err(_) => {
             let (style, reset) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
-            writeln!(stderr, "{style}error:{reset} {failure}")
+            writeln!(stderr, "{style}error:{reset} {message}")
         }
     };
+}
+
+/// What was given by others may contain line breaks, and what would move a terminal's cursor.
+fn in_one_line(message: &str) -> String {
+    let mut line = String::with_capacity(message.len());
+    for character in message.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_and_steers_no_terminal() {
+        assert_eq!(in_one_line("a\nb\u{1b}[2J é"), "a\\nb\\u{1b}[2J é");
+    }
 }

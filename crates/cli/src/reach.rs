@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keyway::{ConnectError, LookupError, Lost, Node, NodeId, PeerAddr, ServerAddr};
 
+use crate::arguments::NodeOptions;
 use crate::exit::Failure;
 use crate::output;
 
@@ -21,18 +22,25 @@ const CHECK_SERVERS: &str = "check the address, that UDP gets through, and the i
 pub(crate) struct Reach {
     node: Node,
     servers: Vec<ServerAddr>,
+    /// Whom the peer's --allow has to name.
+    name: String,
 }
 
 impl Reach {
     /// Refuses keys that are at both ends, and goes on to say where no server answers.
     pub(crate) fn new<'a>(
         node: &Node,
-        servers: impl IntoIterator<Item = &'a ServerAddr>,
+        options: &NodeOptions,
         peers: impl IntoIterator<Item = &'a PeerAddr>,
     ) -> Result<Self, Failure> {
         let reach = Self {
             node: node.clone(),
-            servers: servers.into_iter().cloned().collect(),
+            servers: options.servers().cloned().collect(),
+            name: if options.identity.is_ephemeral() {
+                "this node, which needs a --key FILE for that".to_owned()
+            } else {
+                node.node_id().to_string()
+            },
         };
         let servers = reach.servers.iter().map(ServerAddr::node_id);
         let mut others = servers.chain(peers.into_iter().map(PeerAddr::node_id));
@@ -72,7 +80,7 @@ impl Reach {
                 "no answer from {peer} within {}: its address may be wrong, its program may not run, or it does not allow this node (peers that \
                  do not allow a node stay silent): its --allow must name {}",
                 Span(deadline),
-                self.node.node_id()
+                self.name
             ));
         }
         if !self.is_online().await {
@@ -88,7 +96,7 @@ impl Reach {
             Ok(Ok(_)) => format!(
                 "the server lists it, so it does not allow this node (peers that do not allow a node stay silent), or has gone a moment ago: its \
                  --allow must name {}",
-                self.node.node_id()
+                self.name
             ),
             Ok(Err(LookupError::NotFound { .. })) => {
                 "the server does not list it, so it is offline, or uses another server: is `keyway expose` running there, with this --server?"
@@ -108,7 +116,10 @@ impl Reach {
     pub(crate) fn explain_lookup(&self, error: LookupError) -> Failure {
         match error {
             LookupError::TimedOut { deadline } => self.no_server(deadline),
-            other => other.into(),
+            other @ (LookupError::NotFound { .. }
+            | LookupError::NoServer
+            | LookupError::Lost(_)
+            | _) => other.into(),
         }
     }
 

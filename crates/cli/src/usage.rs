@@ -1,5 +1,10 @@
 //! Reading the command line, and saying in one line what is wrong with it.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "clap's kinds of errors may grow, and most of them are told in its own words"
+)]
+
 use std::error::Error;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -128,5 +133,6 @@ fn in_one_line(error: &clap::Error) -> String {
         }
         _ => "keyway --help".to_owned(),
     };
-    format!("{}; `{help}` says more", said.join(" "))
+    let said = said.join(" ").replace(" tip: ", "; ");
+    format!("{said}; `{help}` says more")
 }

@@ -26,7 +26,7 @@ pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
         .patience(patience)
         .bind()
         .await?;
-    let reach = Reach::new(&node, arguments.node.servers(), [])?;
+    let reach = Reach::new(&node, &arguments.node, [])?;
     let ending = Ending::new();
     let mut services = JoinSet::new();
     for exposure in arguments.services {

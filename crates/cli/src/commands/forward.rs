@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: Forward) -> Result<Exit, Failure> {
         .connect_deadline(patience)
         .bind()
         .await?;
-    let reach = Reach::new(&node, arguments.node.servers(), &peers)?;
+    let reach = Reach::new(&node, &arguments.node, &peers)?;
     let ending = Ending::new();
     let mut sockets = JoinSet::new();
     for socket in opened {

@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
         .connect_deadline(arguments.patience)
         .bind()
         .await?;
-    let reach = Reach::new(&node, arguments.node.servers(), [])?;
+    let reach = Reach::new(&node, &arguments.node, [])?;
     let answer = tokio::select! {
         answer = node.lookup(arguments.peer.node_id()) => Some(answer),
         () = signals::told_to_end() => None,

@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: Ping) -> Result<Exit, Failure> {
         .connect_deadline(arguments.patience)
         .bind()
         .await?;
-    let reach = Reach::new(&node, arguments.node.servers(), [&arguments.peer])?;
+    let reach = Reach::new(&node, &arguments.node, [&arguments.peer])?;
     let mut tally = Tally::default();
     let outcome = tokio::select! {
         outcome = pings(&node, &reach, &arguments, &mut tally) => outcome,

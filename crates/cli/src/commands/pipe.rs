@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: Pipe) -> Result<Exit, Failure> {
     }
     let node = builder.bind().await?;
     let service = arguments.service;
-    let reach = Reach::new(&node, arguments.node.servers(), [&service.peer])?;
+    let reach = Reach::new(&node, &arguments.node, [&service.peer])?;
     let carried = async {
         match node.connect(&service.peer, &service.service).await {
             Ok(stream) => carry(&node, stream).await,

@@ -11,6 +11,7 @@ mod bridging;
 mod command;
 mod datagrams;
 mod ending;
+mod failures;
 mod identity;
 mod measuring;
 mod piping;

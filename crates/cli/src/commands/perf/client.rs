@@ -35,7 +35,7 @@ pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure
         builder = builder.patience(patience).connect_deadline(patience);
     }
     let node = builder.bind().await?;
-    let reach = Reach::new(&node, arguments.node.servers(), [&peer])?;
+    let reach = Reach::new(&node, &arguments.node, [&peer])?;
     let moved = Arc::new(AtomicU64::new(0));
     let outcome = tokio::select! {
         outcome = measure(&node, &reach, &peer, &arguments, &moved) => outcome.map(Some),

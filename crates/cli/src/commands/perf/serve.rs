@@ -21,7 +21,7 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
         )?
         .bind()
         .await?;
-    let reach = Reach::new(&node, arguments.node.servers(), [])?;
+    let reach = Reach::new(&node, &arguments.node, [])?;
     // One listener yields streams and flows; each kind is waited for on its own.
     let mut listener = node.listen(SERVICE).allow(allow).start()?;
     output::line(format_args!("ready {}", node.node_id()))?;
