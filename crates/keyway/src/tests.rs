@@ -120,6 +120,50 @@ fn streams_that_outlive_the_runtime_fail() {
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
 }
 
+/// 32 octets of which no four in a row are there by chance.
+fn key_pattern(first: u8, step: u8) -> [u8; 32] {
+    let mut octet = first;
+    [(); 32].map(|()| {
+        octet = octet.wrapping_add(step);
+        octet
+    })
+}
+
+// K5
+#[tokio::test]
+async fn nothing_that_can_be_printed_for_debugging_shows_a_key() {
+    let seed: [u8; 32] = key_pattern(0xa0, 7);
+    let key = || crate::SecretKey::from_bytes(seed);
+    let scalar = key().to_x25519();
+    let builder = Node::builder()
+        .bind_address("127.0.0.1:0".parse().unwrap())
+        .secret_key(key());
+    let mut shown = format!("{builder:?} {:?}", key());
+    let planted = builder.bind().await.unwrap();
+    let other = node().await;
+    let mut listener = other.listen("any").allow(Allow::any()).start().unwrap();
+    let peer = PeerAddr::new(other.node_id(), other.local_addresses());
+    let here = planted.connect(peer, "any").await.unwrap();
+    let there = listener.accept().await.unwrap();
+    shown += &format!("{planted:?} {here:?} {there:?} {listener:?}");
+    // What the driver owns.
+    let random: [u8; 32] = key_pattern(0x5a, 11);
+    let config = keyway_node::Config::default();
+    let wall = crate::clock::Clock::wall();
+    let inside = keyway_node::Node::new(keyway_wire::Time::ZERO, wall, key(), random, config);
+    shown += &format!("{inside:?} {inside:#?}");
+    assert!(shown.len() > 1000, "{shown}");
+    for secret in [seed, *scalar, random] {
+        let list = format!("{:?}", &secret[8..12]);
+        let hex: String = secret[8..12]
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
+        assert!(!shown.contains(list.trim_matches(['[', ']'])), "{list}");
+        assert!(!shown.to_lowercase().contains(&hex), "{hex}");
+    }
+}
+
 #[test]
 fn handles_can_be_moved_to_and_shared_with_other_threads() {
     const fn check<T: Send + Sync + Unpin + 'static>() {}

@@ -15,6 +15,7 @@ mod failures;
 mod identity;
 mod measuring;
 mod piping;
+mod secrets;
 mod server;
 mod service;
 mod unix_sockets;

@@ -59,15 +59,9 @@ fn the_server_tells_a_peer_that_is_away_from_one_that_does_not_allow() {
     let words = ["a=tcp:127.0.0.1:9", "--allow", &away];
     let mut expose = world.node("expose", "exposing.key", &words);
     let id = expose.ready();
-    // Listed before it is asked for.
     let listed = || run(&mut world.command("lookup", "me.key", &[&id])).code == Some(0);
-    let deadline = std::time::Instant::now() + crate::command::DEADLINE;
-    while !listed() {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "the peer is never listed"
-        );
-    }
+    // Registering begins with `ready` and takes a round trip.
+    assert!((0..100).any(|_| listed()), "the peer is never listed");
     let ended = run(&mut world.command("ping", "me.key", &[&id, "-c", "1", "--patience", "2s"]));
     documented("peer-listed-and-silent", &ended);
     assert!(

@@ -1,5 +1,7 @@
 //! Disks that fail, and processes that die, at each step of writing a key file.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
 use std::fs;
 use std::io;
 use std::path::Path;
