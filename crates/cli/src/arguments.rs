@@ -32,6 +32,7 @@ Examples:
   ssh -o ProxyCommand='keyway pipe ID/ssh' user@laptop
   keyway demo                                                  all of it on this machine
 
+Every flag is also an environment variable: --server is KEYWAY_SERVER.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unreachable or timed out, 4 refused.
 Logs go to stderr; RUST_LOG=keyway=debug shows more.")]
 pub(crate) struct Arguments {
@@ -119,7 +120,7 @@ impl NodeOptions {
 /// How long to wait for a peer that does not answer.
 #[derive(Copy, Clone, Debug, Args)]
 pub(crate) struct Patience {
-    /// How long to wait for a peer that does not answer, like 90s, 5m or 24h [default: 5m; for pipe 30s to connect, then 24h]
+    /// How long to bear with a peer that does not answer, like 90s, 5m or 24h [default: 5m]
     #[arg(long, value_name = "TIME", env = "KEYWAY_PATIENCE", value_parser = duration::parse)]
     pub(crate) patience: Option<Duration>,
 }
@@ -166,7 +167,7 @@ pub(crate) struct Expose {
     #[command(flatten)]
     pub(crate) patience: Patience,
 
-    /// Who may connect: a node id, or `any`; may be given several times, or as a list with commas
+    /// Who may connect, nobody without it: a node id, or `any`; may be given several times, or as a list with commas
     #[arg(long = "allow", value_name = "ID|any", env = "KEYWAY_ALLOW")]
     pub(crate) allow: Vec<Listed<Admission>>,
 
@@ -199,6 +200,9 @@ pub(crate) struct Forward {
 Examples:
   ssh -o ProxyCommand='keyway pipe ID/ssh' user@laptop
   tar c . | keyway pipe ID/backup")]
+#[command(mut_arg("patience", |patience| patience.help(
+    "How long to bear with a peer that does not answer, like 90s, 5m or 24h [default: 30s to connect, then 24h]"
+)))]
 pub(crate) struct Pipe {
     #[command(flatten)]
     pub(crate) node: NodeOptions,
@@ -223,7 +227,7 @@ pub(crate) struct Ping {
     #[arg(value_name = "PEER")]
     pub(crate) peer: PeerAddr,
 
-    /// Stop after this many round trips [default: go on until interrupted]
+    /// Stop after this many round trips [default: go on until interrupted, or until stdin, where it is a pipe, is closed]
     #[arg(short, long, value_name = "N", env = "KEYWAY_COUNT", value_parser = count::<u64>)]
     pub(crate) count: Option<u64>,
 
@@ -248,6 +252,9 @@ Examples:
   keyway perf --serve --allow any --key perf.key --server SERVER
   keyway perf ID --seconds 10 --streams 4 --server SERVER
   keyway perf ID --reverse --json")]
+#[command(mut_arg("patience", |patience| patience.help(
+    "How long to bear with a peer that does not answer, like 90s, 5m or 24h [default: 30s to connect, then 5m]"
+)))]
 pub(crate) struct Perf {
     #[command(flatten)]
     pub(crate) node: NodeOptions,
@@ -270,7 +277,7 @@ pub(crate) struct Perf {
     #[arg(long = "allow", value_name = "ID|any", env = "KEYWAY_ALLOW")]
     pub(crate) allow: Vec<Listed<Admission>>,
 
-    /// For how long to measure
+    /// For how many seconds to measure
     #[arg(long, value_name = "N", env = "KEYWAY_SECONDS", default_value = "10", value_parser = duration::seconds)]
     pub(crate) seconds: Duration,
 

@@ -1,6 +1,14 @@
 //! Whose node this is: a key file, a key in the environment, or nobody's for longer than this process.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use keyway::{NodeBuilder, SecretKey};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::arguments::Identity;
@@ -23,6 +31,7 @@ impl Identity {
         meaning: &str,
     ) -> Result<NodeBuilder, Failure> {
         if let Some(path) = &self.key {
+            claim(path)?;
             return Ok(builder.key_file(path));
         }
         if let Some(key) = from_environment()? {
@@ -31,6 +40,41 @@ impl Identity {
         output::note(format_args!("no --key FILE: {meaning}"));
         Ok(builder)
     }
+}
+
+/// How long another process that has the key file gets to end: one that was told to end does so within this time.
+const ENDING_MAX: Duration = Duration::from_secs(5);
+
+/// How often to look whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Makes sure that no other command runs with the same key file, which is made if it is not there. To peers and servers two nodes
+/// with one key are one node that restarts again and again: each would end the other's connections.
+fn claim(path: &Path) -> Result<(), Failure> {
+    /// The system keeps the lock for as long as the file is open: until this process ends, however it does.
+    static CLAIMED: OnceLock<File> = OnceLock::new();
+    keyway::key_file_id(path)?;
+    let failed = |error: io::Error| {
+        Failure::new(format_args!(
+            "key file {}: cannot read it: {error}",
+            path.display()
+        ))
+    };
+    let file = File::open(path).map_err(failed)?;
+    let mut waited = Duration::ZERO;
+    while let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if waited >= ENDING_MAX {
+            return Err(Failure::new(format_args!(
+                "key file {}: another keyway command runs with it, and one key is one node; give each command its own with --key FILE",
+                path.display()
+            )));
+        }
+        std::thread::sleep(LOOK_EVERY);
+        waited += LOOK_EVERY;
+    }
+    // Where the file system knows no locks there is nothing to be held, and nothing to be said.
+    let _ = CLAIMED.set(file);
+    Ok(())
 }
 
 /// The key in the environment, where there is one.

@@ -5,9 +5,12 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use super::ids::ID;
 use super::table::{documented, fails};
 use crate::command::{Ended, keyway, run, without_privileges};
+use crate::world::World;
 
 /// From `openssl genpkey -algorithm x25519`.
 const X25519: &str = "-----BEGIN PRIVATE KEY-----
@@ -186,6 +189,24 @@ fn a_secret_in_the_environment_is_refused_for_the_same_reasons_and_never_shown()
         "whose-id",
         &run(keyway(["id"]).env("KEYWAY_SECRET_KEY", "")),
     );
+}
+
+#[test]
+fn a_key_file_serves_one_command_at_a_time() {
+    let world = World::new();
+    let mut expose = world.node(
+        "expose",
+        "same.key",
+        &["a=tcp:127.0.0.1:9", "--allow", "any"],
+    );
+    expose.ready();
+    let lookup = run(&mut world.command("lookup", "same.key", &[ID]));
+    documented("key-in-use", &lookup);
+    // Its id may be asked for at any time, and one that ends is waited for.
+    world.id("same.key");
+    expose.signal(Signal::TERM);
+    let lookup = run(&mut world.command("lookup", "same.key", &[ID]));
+    documented("lookup-not-found", &lookup);
 }
 
 #[test]

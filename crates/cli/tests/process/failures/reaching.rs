@@ -123,17 +123,10 @@ fn one_key_at_both_ends_is_refused_before_anything_waits() {
         &key,
     ]));
     let place = server.ready();
-    let words = [
-        "expose",
-        "a=tcp:127.0.0.1:9",
-        "--allow",
-        "any",
-        "--key",
-        &key,
-        "--server",
-        &place,
-    ];
-    fails("one-key-for-two", &words);
+    let secret = std::fs::read_to_string(&key).unwrap();
+    let words = ["ping", ID, "-c", "1", "--server", &place];
+    let ended = run(keyway(words).env("KEYWAY_SECRET_KEY", secret));
+    documented("one-key-for-two", &ended);
 }
 
 #[test]
