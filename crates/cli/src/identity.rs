@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use keyway::{NodeBuilder, SecretKey};
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::arguments::Identity;
@@ -45,9 +44,6 @@ impl Identity {
 /// How long another process that has the key file gets to end: one that was told to end does so within this time.
 const ENDING_MAX: Duration = Duration::from_secs(5);
 
-/// How often to look whether it has.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
 /// Makes sure that no other command runs with the same key file, which is made if it is not there. To peers and servers two nodes
 /// with one key are one node that restarts again and again: each would end the other's connections.
 fn claim(path: &Path) -> Result<(), Failure> {
@@ -61,20 +57,23 @@ fn claim(path: &Path) -> Result<(), Failure> {
         ))
     };
     let file = File::open(path).map_err(failed)?;
-    let mut waited = Duration::ZERO;
-    while let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        if waited >= ENDING_MAX {
-            return Err(Failure::new(format_args!(
-                "key file {}: another keyway command runs with it, and one key is one node; give each command its own with --key FILE",
-                path.display()
-            )));
+    // The system tells nobody when waiting for a lock has taken too long, so a thread waits that nobody has to wait for.
+    let (sender, locked) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Where the file system knows no locks there is nothing to be held, and nothing to be said.
+        let _ = flock(&file, FlockOperation::LockExclusive);
+        sender.send(file)
+    });
+    match locked.recv_timeout(ENDING_MAX) {
+        Ok(file) => {
+            let _ = CLAIMED.set(file);
+            Ok(())
         }
-        std::thread::sleep(LOOK_EVERY);
-        waited += LOOK_EVERY;
+        Err(_) => Err(Failure::new(format_args!(
+            "key file {}: another keyway command runs with it, and one key is one node; give each command its own with --key FILE",
+            path.display()
+        ))),
     }
-    // Where the file system knows no locks there is nothing to be held, and nothing to be said.
-    let _ = CLAIMED.set(file);
-    Ok(())
 }
 
 /// The key in the environment, where there is one.
