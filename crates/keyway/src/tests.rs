@@ -89,6 +89,34 @@ async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
     assert_eq!(client.registered().await, Err(Lost::NodeFailed));
 }
 
+/// A foreign executor's waker that is broken.
+struct Broken;
+
+impl std::task::Wake for Broken {
+    fn wake(self: std::sync::Arc<Self>) {
+        panic!("expected in this test");
+    }
+}
+
+// L11
+#[tokio::test]
+async fn a_waker_that_panics_in_the_driver_is_an_error_for_everybody_and_no_hang() {
+    let (client, server, _listener, mut here, mut there) = connected().await;
+    let other = client.connect(server.node_id(), "any");
+    let mut other = other.await.unwrap();
+    let waker = std::task::Waker::from(std::sync::Arc::new(Broken));
+    let mut buffer = [0];
+    {
+        let mut reading = std::pin::pin!(here.read(&mut buffer));
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(reading.as_mut().poll(&mut context).is_pending());
+    }
+    there.write_all(b"x").await.unwrap();
+    assert_eq!(client.ended().await, Lost::NodeFailed);
+    let error = other.read_u8().await.unwrap_err();
+    assert_eq!(error.to_string(), Lost::NodeFailed.to_string());
+}
+
 #[tokio::test]
 async fn a_request_that_is_under_way_fails_with_the_driver() {
     let node = node().await;
