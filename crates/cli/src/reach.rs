@@ -75,24 +75,26 @@ impl Reach {
         let ConnectError::TimedOut { peer, deadline } = error else {
             return error.into();
         };
-        if self.servers.is_empty() {
-            return Failure::unreachable(format_args!(
-                "no answer from {peer} within {}: its address may be wrong, its program may not run, or it does not allow this node (peers that \
-                 do not allow a node stay silent): its --allow must name {}",
-                Span(deadline),
-                self.name
-            ));
-        }
-        if !self.is_online().await {
+        if !self.servers.is_empty() && !self.is_online().await {
             return self.no_server(deadline);
         }
-        self.silent(peer, deadline).await
+        Failure::unreachable(format_args!(
+            "no answer from {peer} within {}: {}",
+            Span(deadline),
+            self.why_silent(peer).await
+        ))
     }
 
-    /// The peer did not answer, and a server did: what the server knows of the peer tells the two common reasons apart.
-    async fn silent(&self, peer: NodeId, deadline: Duration) -> Failure {
-        let asked = tokio::time::timeout(ASKING_MAX, self.node.lookup(peer)).await;
-        let why = match asked {
+    /// Why a peer may be silent. What a server knows of it tells the two common reasons apart.
+    pub(crate) async fn why_silent(&self, peer: NodeId) -> String {
+        if self.servers.is_empty() {
+            return format!(
+                "its address may be wrong, its program may not run, or it does not allow this node (peers that do not allow a node stay \
+                 silent): its --allow must name {}",
+                self.name
+            );
+        }
+        match tokio::time::timeout(ASKING_MAX, self.node.lookup(peer)).await {
             Ok(Ok(_)) => format!(
                 "the server lists it, so it does not allow this node (peers that do not allow a node stay silent), or has gone a moment ago: its \
                  --allow must name {}",
@@ -105,11 +107,7 @@ impl Reach {
             Ok(Err(_)) | Err(_) => {
                 "it may be offline, not registered at the server, or not allow this node (peers that do not allow a node stay silent)".to_owned()
             }
-        };
-        Failure::unreachable(format_args!(
-            "no answer from {peer} within {}: {why}",
-            Span(deadline)
-        ))
+        }
     }
 
     /// Why a record could not be had.

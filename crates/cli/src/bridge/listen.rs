@@ -181,7 +181,7 @@ impl Way {
         let outcome = tokio::select! {
             outcome = self.node.connect(&self.service.peer, service) => outcome,
             () = self.hold.ended() => return,
-            () = notice(&self.service, &self.noticed) => return,
+            () = notice(&self.reach, &self.service, &self.noticed) => return,
         };
         match outcome {
             Ok(stream) => {
@@ -199,11 +199,12 @@ impl Way {
 }
 
 /// Says after a while that the peer does not answer, and never ends.
-async fn notice(service: &Service, noticed: &AtomicBool) {
+async fn notice(reach: &Reach, service: &Service, noticed: &AtomicBool) {
     tokio::time::sleep(NOTICE).await;
     if !noticed.swap(true, Ordering::Relaxed) {
         let (peer, service) = (service.peer.node_id(), &service.service);
-        warn!(%peer, service, "the peer has not answered yet; connections wait for it");
+        let why = reach.why_silent(peer).await;
+        warn!(%peer, service, "the peer has not answered yet, and connections wait for it: {why};");
     }
     std::future::pending().await
 }

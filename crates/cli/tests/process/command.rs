@@ -28,38 +28,6 @@ pub(crate) fn keyway<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) ->
     command
 }
 
-/// The command as a user without privileges runs it. None where that cannot be tried: whoever tests as root needs `setpriv`.
-pub(crate) fn without_privileges<A: AsRef<OsStr>>(
-    arguments: impl IntoIterator<Item = A>,
-) -> Option<Command> {
-    let plain = keyway(arguments);
-    if !rustix::process::geteuid().is_root() {
-        return Some(plain);
-    }
-    const NOBODY: &str = "65534";
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
-    command.arg(plain.get_program());
-    for (name, _) in plain.get_envs() {
-        command.env_remove(name);
-    }
-    let may_run = command
-        .arg("--version")
-        .output()
-        .is_ok_and(|ran| ran.status.success());
-    if !may_run {
-        eprintln!("skipped: there is no setpriv, or nobody but root may run the command");
-        return None;
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
-    command.arg(plain.get_program()).args(plain.get_args());
-    for (name, _) in plain.get_envs() {
-        command.env_remove(name);
-    }
-    Some(command)
-}
-
 /// What a command that ended by itself left.
 #[derive(Debug)]
 pub(crate) struct Ended {

@@ -8,8 +8,9 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use super::ids::ID;
+use super::privileges::without_privileges;
 use super::table::{documented, fails};
-use crate::command::{Ended, keyway, run, without_privileges};
+use crate::command::{Ended, keyway, run};
 use crate::world::World;
 
 /// From `openssl genpkey -algorithm x25519`.
@@ -224,13 +225,13 @@ fn a_folder_or_a_file_that_is_closed_to_this_user_is_told() {
     let path = keys.text("sound.key");
     fs::set_permissions(keys.folder.path(), Permissions::from_mode(0o555)).unwrap();
     let new = keys.text("new.key");
-    if let Some(mut command) = without_privileges(["id", "--key", &new]) {
+    if let Some(mut command) = without_privileges(&["id", "--key", &new]) {
         documented("key-folder-closed", &run(&mut command));
     }
     fs::set_permissions(keys.folder.path(), Permissions::from_mode(0o755)).unwrap();
     // Not even its owner may read it; root, who may, is somebody else here.
     fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
-    if let Some(mut command) = without_privileges(["id", "--key", &path]) {
+    if let Some(mut command) = without_privileges(&["id", "--key", &path]) {
         documented("key-unreadable", &run(&mut command));
     }
 }

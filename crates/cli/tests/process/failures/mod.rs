@@ -5,6 +5,7 @@ mod ids;
 mod keys;
 mod notes;
 mod output;
+mod privileges;
 mod reaching;
 mod services;
 mod sockets;

@@ -5,8 +5,9 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use super::ids::ID;
+use super::privileges::without_privileges;
 use super::table::{documented, fails};
-use crate::command::{Running, run, without_privileges};
+use crate::command::{Running, run};
 
 /// An address for documentation (RFC 5737), which no machine has.
 const ELSEWHERE: &str = "192.0.2.1:0";
@@ -75,7 +76,7 @@ fn a_folder_that_is_closed_to_this_user_takes_no_socket() {
     // Nobody writes there, and whoever runs tests as root does it as somebody else here.
     let forwarding = format!("unix:/proc/keyway.sock={ID}/http");
     assert!(Path::new("/proc").is_dir());
-    let Some(mut command) = without_privileges(["forward", &forwarding]) else {
+    let Some(mut command) = without_privileges(&["forward", &forwarding]) else {
         return;
     };
     let ended = run(&mut command);
