@@ -53,7 +53,7 @@ fn a_server_under_another_key_is_as_silent_as_none() {
 fn the_server_tells_a_peer_that_is_away_from_one_that_does_not_allow() {
     let world = World::new();
     let away = world.id("away.key");
-    let ended = run(&mut world.command("ping", "me.key", &[&away, "-c", "1", "--patience", "2s"]));
+    let ended = run(&mut world.command("ping", "me.key", &[&away, "-c", "1", "--patience", "4s"]));
     documented("peer-not-listed", &ended);
     let me = world.id("me.key");
     let words = ["a=tcp:127.0.0.1:9", "--allow", &away];
@@ -62,7 +62,7 @@ fn the_server_tells_a_peer_that_is_away_from_one_that_does_not_allow() {
     let listed = || run(&mut world.command("lookup", "me.key", &[&id])).code == Some(0);
     // Registering begins with `ready` and takes a round trip.
     assert!((0..100).any(|_| listed()), "the peer is never listed");
-    let ended = run(&mut world.command("ping", "me.key", &[&id, "-c", "1", "--patience", "2s"]));
+    let ended = run(&mut world.command("ping", "me.key", &[&id, "-c", "1", "--patience", "4s"]));
     documented("peer-listed-and-silent", &ended);
     assert!(
         ended

@@ -74,7 +74,7 @@ fn met(world: &World, arguments: &[&str]) -> (Running, Running) {
 #[test]
 fn a_peer_that_falls_silent_is_given_up_when_patience_is_over() {
     let world = World::new();
-    let (expose, mut pipe) = met(&world, &["--patience", "2s"]);
+    let (expose, mut pipe) = met(&world, &["--patience", "4s"]);
     expose.signal(Signal::KILL);
     pipe.feed(vec![7; 1000]);
     documented("peer-went-silent", &ended(pipe));

@@ -120,6 +120,25 @@ fn every_row_of_the_page_is_run_into_by_a_test() {
 }
 
 #[test]
+fn what_happens_seldom_is_still_said() {
+    let sources = concat!(
+        include_str!("../../../src/exit.rs"),
+        include_str!("../../../src/main.rs"),
+        include_str!("../../../../keyway/src/error.rs"),
+    );
+    let (_, section) = PAGE.split_once("## Seldom").unwrap();
+    let messages: Vec<_> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("- `")?.split_once('`'))
+        .map(|(message, _)| message.trim_end_matches('…').trim_end())
+        .collect();
+    assert_eq!(messages.len(), 6, "{messages:?}");
+    for message in messages {
+        assert!(sources.contains(message), "nothing says `{message}`");
+    }
+}
+
+#[test]
 fn a_pattern_matches_what_it_says_and_nothing_else() {
     assert!(matches(
         "key file a: empty; restore",
