@@ -72,6 +72,14 @@ impl Failure {
         }
     }
 
+    /// The same failure, with a next step that only the command knows, where the peer said no.
+    pub(crate) fn if_refused(mut self, next_step: &str) -> Self {
+        if self.exit == Exit::Refused {
+            self.message.push_str(next_step);
+        }
+        self
+    }
+
     /// A node that was asked to reach itself.
     pub(crate) fn one_key_for_two(id: impl fmt::Display) -> Self {
         Self::usage(format_args!(

@@ -48,6 +48,8 @@ pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure
         .find(|path| path.selected)
         .map_or("unknown", |path| ping::describe(&path.route).0);
     crate::commands::close(&node).await;
+    let outcome = outcome
+        .map_err(|failure| failure.if_refused(": does it run `keyway perf --serve --allow …`?"));
     if let Some((bytes, took)) = outcome? {
         report(bytes, took, path, arguments.json)?;
     }

@@ -28,6 +28,11 @@ fn a_service_that_is_not_there_is_refused() {
     documented("service-unknown", &ended(pipe));
     let perf = run(&mut world.command("perf", "measuring.key", &[&id]));
     documented("service-unknown", &perf);
+    assert!(
+        perf.stderr.contains("keyway perf --serve"),
+        "{}",
+        perf.stderr
+    );
 }
 
 #[test]
