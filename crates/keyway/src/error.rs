@@ -34,6 +34,9 @@ pub enum Lost {
         /// The patience that ran out.
         patience: Duration,
     },
+    /// The peer was silent for long, and this node needed its place for another peer. Connect again.
+    #[error("the peer was silent for long, and another one took its place")]
+    Displaced,
     /// This node was closed.
     #[error("this node is closed")]
     NodeClosed,
@@ -48,7 +51,7 @@ impl Lost {
             Self::PeerClosed { .. } | Self::NodeClosed => io::ErrorKind::ConnectionAborted,
             Self::Violation { .. } => io::ErrorKind::InvalidData,
             Self::PeerRestarted => io::ErrorKind::ConnectionReset,
-            Self::TimedOut { .. } => io::ErrorKind::TimedOut,
+            Self::TimedOut { .. } | Self::Displaced => io::ErrorKind::TimedOut,
             Self::NodeFailed => io::ErrorKind::Other,
         }
     }

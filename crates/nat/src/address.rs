@@ -33,6 +33,15 @@ pub fn may_probe(address: SocketAddr, local: &LocalCandidates) -> bool {
     }
 }
 
+/// Whether a probe may be sent to where an authentic packet came from.
+///
+/// Loopback and link-local addresses are among them: whoever sent from there is on this machine or link. Not what
+/// cannot be one host, nor a metadata service, nor another spelling of an IPv4 address, nor port 0: somebody wrote that
+/// address into the packet who is not there.
+pub fn may_answer(address: SocketAddr) -> bool {
+    address.port() != 0 && is_one_host(address.ip())
+}
+
 pub(crate) fn scope(ip: IpAddr) -> Scope {
     let (loopback, link) = match ip {
         IpAddr::V4(v4) => (v4.is_loopback(), v4.is_link_local()),
@@ -149,6 +158,31 @@ mod tests {
             "[2001:db8::1]:0",
         ] {
             assert!(!may_probe(address(text), &at_home()), "{text}");
+        }
+    }
+
+    // L9
+    #[test]
+    fn a_sender_is_answered_where_one_can_be() {
+        for text in [
+            "192.0.2.7:1",
+            "127.0.0.1:5000",
+            "169.254.1.1:1",
+            "[::1]:1",
+            "[fe80::1]:1",
+        ] {
+            assert!(may_answer(address(text)), "{text}");
+        }
+        for text in [
+            "0.0.0.0:1",
+            "224.0.0.1:1",
+            "255.255.255.255:1",
+            "169.254.169.254:80",
+            "[ff02::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "192.0.2.7:0",
+        ] {
+            assert!(!may_answer(address(text)), "{text}");
         }
     }
 

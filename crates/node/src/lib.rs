@@ -24,14 +24,19 @@
 mod answers;
 mod config;
 mod control;
+mod cookies;
+mod defence;
 mod dial;
 mod directory;
 mod event;
+mod forward_queue;
 mod io;
 mod keys;
+mod limits;
 mod node;
 mod peer;
 mod policy;
+mod probe_budget;
 mod timers;
 mod worker;
 
@@ -39,6 +44,7 @@ pub use config::Config;
 pub use event::{ConnectFailure, Event, PathKind};
 pub use io::{Arrival, SocketId, Transmit};
 pub use keys::{AssociationKey, ConnectId, LookupId, StreamKey};
+pub use limits::{Limits, Rate};
 pub use node::Node;
 pub use policy::Allow;
 

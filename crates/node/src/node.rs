@@ -166,7 +166,9 @@ impl Node {
     ) {
         let candidates = match self.worker.directory.find(&cid) {
             None => return,
-            Some(Addressee::Association(key)) => vec![key],
+            Some(Addressee::Association(key)) => {
+                return self.deliver(now, arrival, route, key, packet, touched);
+            }
             Some(Addressee::Pending(peer)) => self.control.half_open_of(&peer),
         };
         // Opening destroys the packet where the key is wrong, so each but the last gets a copy of its own.
@@ -217,7 +219,7 @@ impl Node {
     /// call that takes `&mut self`.
     pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         loop {
-            if let Some(transmit) = self.control_transmit(batch) {
+            if let Some(transmit) = self.control_transmit(now, batch) {
                 return Some(transmit);
             }
             let Some((_, transmit)) = self.worker.poll_transmit(now, batch) else {
@@ -239,21 +241,18 @@ impl Node {
     }
 
     /// Handshake packets, and packets between others.
-    fn control_transmit(&mut self, batch: &mut Batch) -> Option<Transmit> {
+    fn control_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         while let Some((route, packet)) = self.control.next_packet() {
-            let len = load(batch, route, &packet);
-            if let Some((socket, remote)) = self.resolve(route) {
-                return Some(Transmit {
-                    socket,
-                    remote,
-                    local: None,
-                    ecn: None,
-                    segment_size: len,
-                    len,
-                });
+            if let Some(transmit) = self.single(batch, route, &packet) {
+                return Some(transmit);
             }
         }
-        while let Some(forward) = self.control.next_forward() {
+        while let Some((route, packet)) = self.control.next_cookie() {
+            if let Some(transmit) = self.single(batch, route, &packet) {
+                return Some(transmit);
+            }
+        }
+        while let Some(forward) = self.control.next_forward(now) {
             let remote = forward.to;
             let Some(socket) = self.control.sockets.towards(remote) else {
                 continue;
@@ -270,6 +269,19 @@ impl Node {
             });
         }
         None
+    }
+
+    fn single(&self, batch: &mut Batch, route: Route, packet: &[u8]) -> Option<Transmit> {
+        let len = load(batch, route, packet);
+        let (socket, remote) = self.resolve(route)?;
+        Some(Transmit {
+            socket,
+            remote,
+            local: None,
+            ecn: None,
+            segment_size: len,
+            len,
+        })
     }
 
     fn address(&self, transmit: &keyway_transport::Transmit) -> Option<Transmit> {

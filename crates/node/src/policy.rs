@@ -48,6 +48,12 @@ impl Policy {
         self.services.values().any(|allow| allow.permits(peer))
     }
 
+    /// Whether a service names `peer`, rather than everybody.
+    pub(crate) fn names(&self, peer: &NodeId) -> bool {
+        let mut lists = self.services.values();
+        lists.any(|allow| matches!(allow, Allow::Only(peers) if peers.contains(peer)))
+    }
+
     /// Whether `peer` may open a stream to `service`. "Does not exist" and "not for you" are the same answer.
     pub(crate) fn permits(&self, peer: &NodeId, service: &str) -> bool {
         self.services

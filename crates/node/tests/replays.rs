@@ -8,7 +8,7 @@ mod world;
 
 use std::time::Duration;
 
-use keyway_node::{Allow, Config, Event, codes};
+use keyway_node::{Allow, Config, Event, Limits, codes};
 use keyway_wire::{Frame, StreamKind};
 use world::puppet::Puppet;
 use world::talk::{SECOND, connect, pattern, server, transfer};
@@ -149,7 +149,10 @@ fn an_answer_that_was_lost_for_long_still_makes_a_connection_that_stays() {
 fn many_who_never_finish_do_not_keep_out_one_who_does() {
     let mut world = World::new();
     let few = Config {
-        half_open_max: 16,
+        limits: Limits {
+            half_open_max: 16,
+            ..Limits::default()
+        },
         ..Config::default()
     };
     let (a, b) = (world.add(1, Config::default()), world.add(2, few));

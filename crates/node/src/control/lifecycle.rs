@@ -81,6 +81,7 @@ impl Control {
         if let Some(previous) = previous {
             self.finish(worker, now, previous, EndReason::PeerRestarted);
         }
+        self.make_room(worker, now);
         self.welcome(worker, now, id, key);
     }
 
@@ -164,7 +165,7 @@ impl Control {
             AssociationEvent::CidWanted => self.issue_cid(worker, key),
             AssociationEvent::CidRetired(cid) => worker.retire_cid(key, &cid),
             AssociationEvent::HandshakeWanted => {
-                self.peer(peer).handshake_wanted = true;
+                self.peer(peer).handshake_wanted = Some(now);
                 self.want(worker, now, peer);
                 self.speak_to_servers(worker, now, peer);
             }
@@ -254,7 +255,13 @@ impl Control {
     }
 
     /// An association is over. What had arrived stays readable for a while.
-    fn finish(&mut self, worker: &mut Worker, now: Time, key: AssociationKey, reason: EndReason) {
+    pub(super) fn finish(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        key: AssociationKey,
+        reason: EndReason,
+    ) {
         if self.half_open.contains(&key) {
             // Nobody was told of it.
             return self.drop_half_open(worker, key);
@@ -311,7 +318,7 @@ impl Control {
             peer.association = None;
             peer.incarnation = fresh;
             peer.answered = None;
-            peer.handshake_wanted = false;
+            peer.handshake_wanted = None;
             peer.punching.on_new_association();
             self.overtaken(worker, id);
         }

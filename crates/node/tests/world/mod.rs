@@ -46,6 +46,10 @@ impl Datagram {
         self.bytes.starts_with(&[4, 2])
     }
 
+    pub(crate) fn is_cookie(&self) -> bool {
+        self.bytes.starts_with(&[4, 3])
+    }
+
     pub(crate) fn is_relayed(&self) -> bool {
         self.bytes.starts_with(&[5])
     }

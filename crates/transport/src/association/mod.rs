@@ -396,6 +396,12 @@ impl Association {
         self.streams.is_drained()
     }
 
+    /// When the last authentic packet came; at first, when the association began.
+    #[must_use]
+    pub fn last_heard(&self) -> Time {
+        self.activity.last_heard()
+    }
+
     /// Whether the association is over: [`Ended`](AssociationEvent::Ended) was said or waits to be.
     #[must_use]
     pub fn is_ended(&self) -> bool {

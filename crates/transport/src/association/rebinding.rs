@@ -59,6 +59,17 @@ impl Association {
         self.hurry(&arrival.route, arrival.now + HURRY);
     }
 
+    /// The peer sends by a path that works. If it is not the one in use here, and nothing comes by that one, the peer may
+    /// have left it because it is dead; with nothing of ours on its way there, nobody would ever notice. So it is asked.
+    pub(super) fn on_heard_by(&mut self, arrival: &Arrival) {
+        if let Some(path) = self.paths.selected_mut()
+            && path.route != arrival.route
+            && path.is_quiet(arrival.now)
+        {
+            path.ping = true;
+        }
+    }
+
     /// An authentic packet came from a route that has no path.
     pub(super) fn on_sighting(&mut self, seen: &Sighting<'_>) {
         let &Arrival { route, size, .. } = seen.arrival;

@@ -126,7 +126,7 @@ impl Association {
             self.ask_for_cids();
         }
         if let Some(path) = self.paths.by_route_mut(&route) {
-            path.on_arrival(local, size);
+            path.on_arrival(now, local, size);
         }
         let arrival = Arrival {
             now,
@@ -215,6 +215,7 @@ impl Association {
             space.limit_pending(packets_max);
         }
         match self.paths.by_route(&arrival.route).map(|path| path.health) {
+            Some(Health::Live) if !contents.probing => self.on_heard_by(arrival),
             Some(Health::Live | Health::Provisional) => {}
             Some(Health::Dead) => self.on_sign_of_life(arrival),
             None => self.on_sighting(&Sighting {

@@ -68,6 +68,7 @@ impl Association {
         }
         self.activity.on_handshake(now);
         self.confirm();
+        self.ask_path_in_use(&answered);
         if let [only] = answered.as_slice() {
             return self.on_route_works(now, *only, None, None);
         }
@@ -77,6 +78,15 @@ impl Association {
         }
         for other in answered {
             self.on_route_added(now, other);
+        }
+    }
+
+    /// INIT goes out on every path that the peer has. If none came by the one in use, the peer may have lost it.
+    fn ask_path_in_use(&mut self, answered: &[Route]) {
+        if let Some(path) = self.paths.selected_mut()
+            && !answered.contains(&path.route)
+        {
+            path.ping = true;
         }
     }
 

@@ -343,6 +343,14 @@ impl SendStream {
         }
     }
 
+    /// Whether the application, or the peer, wants nothing more of it to arrive.
+    pub(super) fn is_given_up(&self) -> bool {
+        match self.state {
+            SendState::Resetting { .. } | SendState::Abandoned => true,
+            SendState::Open | SendState::Finishing(_) | SendState::Delivered => false,
+        }
+    }
+
     /// Whether the peer has everything including the end.
     pub(super) fn is_delivered(&self) -> bool {
         self.state == SendState::Delivered

@@ -7,7 +7,7 @@ use keyway_wire::StreamId;
 use super::link::{Delivery, Faults, Link, Side};
 use super::pair::{Pair, is_selected};
 use super::{address, direct, seeds};
-use crate::{AssociationConfig, AssociationEvent, Route};
+use crate::{AssociationConfig, AssociationEvent, Batch, Route};
 
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
@@ -107,6 +107,40 @@ fn a_transfer_moves_to_the_relay_when_the_direct_path_dies() {
             pair.a
                 .count(|event| *event == AssociationEvent::RouteLost(pair.network.links[0].at_a)),
             1
+        );
+    }
+}
+
+// M1, M6
+#[test]
+fn who_only_listens_leaves_a_dead_path_that_the_peer_has_left() {
+    for seed in seeds(6) {
+        let mut pair = direct_with_spare(seed, Faults::none(20));
+        pair.run_for(3 * SECOND);
+        let (direct, relayed) = (pair.network.links[0].at_b, pair.network.links[1].at_b);
+        let (mut now, mut batch) = (pair.now, Batch::new());
+        // From here on nothing reaches A, and what it says comes by the relay. B has nothing on its way that it could miss,
+        // but for acknowledgements, and those go where packets come from.
+        for _ in 0..15 {
+            let mut packet = pair.a.association.seal_frames(now, &[1]);
+            let b = &mut pair.b.association;
+            b.handle_data(now, relayed, None, None, &mut packet)
+                .unwrap();
+            b.batch_done(now);
+            while b.poll_transmit(now, &mut batch).is_some() {}
+            let next = now + SECOND / 5;
+            while let Some(due) = b.poll_timeout().filter(|due| *due < next) {
+                now = now.max(due);
+                b.handle_timeout(now);
+                while b.poll_transmit(now, &mut batch).is_some() {}
+            }
+            now = next;
+        }
+        let b = &pair.b.association;
+        assert_eq!(b.selected_route(), Some(relayed), "seed {seed}");
+        assert!(
+            b.paths()
+                .any(|path| path.route == direct && !path.validated)
         );
     }
 }

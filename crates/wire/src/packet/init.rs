@@ -21,7 +21,7 @@ pub const INIT_LEN: usize = 1_120;
 /// | 3..10      | sender  | CID under which the sender receives, sequence 0 or one in use |
 /// | 10..1088   | noise   | Noise message 1; padding is inside its payload                |
 /// | 1088..1104 | mac1    | over all octets before it                                     |
-/// | 1104..1120 | mac2    | zeros; ignored                                                |
+/// | 1104..1120 | mac2    | over all octets before it, by a cookie; zeros without one     |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Init<'a> {
     /// The CID under which the sender receives.

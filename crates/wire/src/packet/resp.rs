@@ -33,7 +33,7 @@ pub struct Resp<'a> {
     pub noise: &'a [u8],
     /// Shows that the sender knows the receiver's node id.
     pub mac1: &'a [u8; MAC_LEN],
-    /// Zeros from who has no cookie.
+    /// Zeros: a RESP needs no cookie.
     pub mac2: &'a [u8; MAC_LEN],
 }
 
