@@ -69,6 +69,9 @@ impl SecretKey {
     ///
     /// As [`from_pem`](Self::from_pem).
     pub fn from_variable(text: &str) -> Result<Self, PemError> {
+        if text.trim().is_empty() {
+            return Err(PemError::Empty);
+        }
         pem::decode(&pem::reflow(text))
     }
 

@@ -231,6 +231,19 @@ impl Node {
         }
     }
 
+    /// Waits until this node has ended, however it ended, and says why: [`Lost::NodeClosed`] in order, [`Lost::NodeFailed`] by a
+    /// bug. For programs that only serve, and would otherwise wait for peers that can never come.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn ended(&self) -> Lost {
+        match self.servers(|_| false).await {
+            // No count of servers is enough, so the only way out is the end.
+            Ok(()) => self.shared().why_ended(),
+            Err(lost) => lost,
+        }
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.claim.shared
     }

@@ -98,6 +98,9 @@ impl Stream {
     /// How long the stream waits while the peer acknowledges nothing of what was sent; then it ends with
     /// [`Lost::TimedOut`](crate::Lost::TimedOut), in both directions. Until then a peer may be asleep, offline, or on its way to another network.
     ///
+    /// A peer of which nothing is waited for is asked for a sign of life meanwhile, so that the stream ends a quarter of its patience
+    /// later at most; half a minute later where it has more than 100 s.
+    ///
     /// Without a word it is what the [builder](crate::NodeBuilder::patience) says. Less than 5 s counts as 5 s: before that, a stall is not
     /// told from loss.
     pub fn set_patience(&self, patience: Duration) {

@@ -158,6 +158,14 @@ impl Punching {
         Some(address)
     }
 
+    /// Whether the peer said that it may be reached there, rather than that a packet of it seemed to come from there.
+    #[must_use]
+    pub fn was_told(&self, address: SocketAddr) -> bool {
+        self.targets
+            .iter()
+            .any(|target| target.address == address && target.origin == Origin::Told)
+    }
+
     /// Begins the next round when its time has come.
     pub fn handle_timeout(&mut self, now: Time) {
         if self.awaited_round().is_some_and(|next| next <= now) {

@@ -65,6 +65,7 @@
 //! Sockets, clocks, name resolution, deadlines of calls, and buffers that an application reads and writes at its own pace.
 
 mod answers;
+mod census;
 mod config;
 mod control;
 mod cookies;
@@ -83,6 +84,7 @@ mod probe_budget;
 mod timers;
 mod worker;
 
+pub use census::Census;
 pub use config::Config;
 pub use event::{ConnectFailure, Event, PathKind};
 pub use io::{Arrival, SocketId, Transmit};

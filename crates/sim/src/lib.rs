@@ -30,6 +30,9 @@ mod applications;
 mod failure;
 mod forger;
 mod host;
+#[cfg(feature = "planted-faults")]
+mod hunt;
+mod invariants;
 mod link;
 mod loss;
 mod nat;
@@ -38,6 +41,7 @@ mod program;
 mod properties;
 mod queue;
 mod random;
+mod scenario;
 mod sightings;
 mod topology;
 mod trace;
@@ -47,6 +51,10 @@ pub use applications::{Application, Content, DatagramPlan, Datagrams, Echo, Exch
 pub use failure::Failure;
 pub use forger::{Forger, Stage};
 pub use host::{CONNECT_DEADLINE, Diary, NodeHost};
+#[cfg(feature = "planted-faults")]
+pub use hunt::{Found, hunt};
+#[cfg(feature = "planted-faults")]
+pub use keyway_wire::planted::Fault;
 pub use link::{Fate, Link, LinkConfig};
 pub use loss::Loss;
 pub use nat::Nat;
@@ -55,6 +63,7 @@ pub use program::{Counters, Program, SendTo, Way};
 pub use properties::{ALL as PROPERTIES, Property, Report, by_name};
 pub use queue::EventQueue;
 pub use random::{Chance, Random};
+pub use scenario::{Faults, HostPlan, Op, Played, Scenario, Settings, Step, TextError};
 pub use sightings::{Kind, Sighting, Sightings};
 pub use topology::{Layout, Meeting, Run};
 pub use trace::Trace;

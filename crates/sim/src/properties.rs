@@ -8,6 +8,7 @@ mod rebind;
 mod rekey;
 mod silence;
 mod simultaneous;
+mod swarm;
 mod transfer;
 mod upgrade;
 
@@ -46,7 +47,12 @@ pub struct Report {
 }
 
 /// All properties.
-pub const ALL: [Property; 10] = [
+pub const ALL: [Property; 11] = [
+    Property {
+        name: "swarm",
+        promise: "whatever nodes and networks do, the invariants hold; healed, everything works; closed, nothing is left",
+        check: swarm::check,
+    },
     Property {
         name: "transfer",
         promise: "10 MB both ways arrive unchanged over 5 % loss, 3 % reorder, 2 % duplication, 1 % corruption, without a stall over 10 s",

@@ -91,7 +91,9 @@ pub enum ServiceNameError {
     },
     /// An octet that no service name contains.
     #[error(
-        "a service name consists of a-z, 0-9, '.', '_' and '-', not of octet {octet:#04x} at {position}"
+        "a service name consists of a-z, 0-9, '.', '_' and '-', and '{}' at position {} is none of them",
+        octet.escape_ascii(),
+        position + 1
     )]
     Octet {
         /// Octets before it.
@@ -100,7 +102,7 @@ pub enum ServiceNameError {
         octet: u8,
     },
     /// The first is neither a letter nor a digit.
-    #[error("a service name begins with a letter or a digit, not with octet {octet:#04x}")]
+    #[error("a service name begins with a letter or a digit, not with '{}'", octet.escape_ascii())]
     First {
         /// The first octet.
         octet: u8,

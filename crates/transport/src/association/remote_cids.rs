@@ -1,3 +1,4 @@
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{Cid, CidSequence, Frame, NewCidFrame, RetireCidFrame};
 
 use super::issued_cids::CIDS_MAX;
@@ -126,7 +127,7 @@ impl RemoteCids {
         let probe = self.probe.as_mut()?;
         let number = probe.next_number;
         // 2^62 packets take longer than anything lasts; beyond, the session refuses to seal.
-        probe.next_number = number.saturating_add(1);
+        probe.next_number = number.saturating_add(u64::from(!planted(Fault::ReuseNumber)));
         Some((probe.id, number))
     }
 

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::allowance::Allowance;
 use super::path::PathId;
+use super::transmit::CHALLENGE_MIN;
 use crate::Route;
 
 /// Challenges to one route that are remembered: an answer may take longer than the time to the next attempt.
@@ -299,6 +300,16 @@ impl Validation {
     pub(crate) fn hurry(&mut self, time: Time) {
         self.attempts = self.attempts.min(self.purpose.attempts() - 1);
         self.next = self.next.min(time);
+    }
+
+    /// A challenge of that many octets left. A route that was named and may get no more is given up in time: nothing that it
+    /// could wait for comes.
+    pub(crate) fn on_challenge_sent(&mut self, now: Time, octets: usize) {
+        self.allowance.on_sent(octets);
+        if self.purpose == Purpose::Candidate && self.allowance.left() < CHALLENGE_MIN {
+            self.attempts = self.purpose.attempts();
+            self.next = self.next.max(now + PROBE_PATIENCE);
+        }
     }
 
     /// The challenge of this content, if it is remembered, and its place.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keyway_wire::Time;
+use keyway_wire::planted::{Fault, planted};
 
 use super::{AckOutcome, Recovery};
 
@@ -51,7 +52,10 @@ impl<F> Recovery<F> {
     /// When [`on_timeout`](Self::on_timeout) has to be called; `Some` as long as ack-eliciting packets are in flight
     /// (RFC 9002, 6.2.1).
     pub(crate) fn timeout(&self) -> Option<Time> {
-        self.loss_at.or_else(|| self.pto_at())
+        let pto_at = self
+            .pto_at()
+            .filter(|_| !planted(Fault::ForgetProbeTimeout));
+        self.loss_at.or(pto_at)
     }
 
     /// The probe timeout without backoff (RFC 9002, 6.2.1).

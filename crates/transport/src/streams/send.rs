@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use keyway_wire::planted::{Fault, planted};
+
 use super::delivery::Delivery;
 use super::error::{SendingOver, WriteError};
 use super::flow::SendCredit;
@@ -257,7 +259,7 @@ impl SendStream {
     /// `range` got lost, and with it the end if `fin`.
     pub(super) fn on_lost(&mut self, range: Range<u64>, fin: bool) {
         match &mut self.state {
-            SendState::Finishing(delivery) if fin => {
+            SendState::Finishing(delivery) if fin && !planted(Fault::LoseEnd) => {
                 delivery.on_lost();
             }
             SendState::Open | SendState::Finishing(_) => {}

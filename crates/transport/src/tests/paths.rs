@@ -555,3 +555,77 @@ fn a_responder_that_is_not_sure_of_the_address_sends_no_more_than_three_times_wh
     let sent = pair.network.traffic_to(Side::B, forged);
     assert!(sent > 0 && sent <= 3 * size, "{sent} for {size}");
 }
+
+// M10
+#[test]
+fn whoever_slept_through_many_checks_of_a_path_makes_one_and_not_all_of_them_at_once() {
+    let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
+    pair.start_transfer(MIB);
+    pair.run_for(Duration::from_millis(100));
+    // In the middle of a flight, the machine is suspended for less than it takes to give the path up.
+    let asleep = pair.now + 2 * SECOND;
+    let association = &mut pair.a.association;
+    let mut wakes = 0;
+    let mut batch = crate::Batch::new();
+    while association.poll_timeout().is_some_and(|at| at <= asleep) {
+        association.handle_timeout(asleep);
+        while association.poll_transmit(asleep, &mut batch).is_some() {}
+        wakes += 1;
+        assert!(wakes <= 4, "woken again and again");
+    }
+    assert!(wakes > 0);
+}
+
+// F5
+#[test]
+fn copies_of_an_init_from_elsewhere_bring_that_address_no_more_than_what_they_allow() {
+    let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
+    pair.transfer(1000, 10 * SECOND);
+    let forged = Route::Direct {
+        remote: address(99, 1),
+    };
+    // The INIT came from its sender, and a copy of it from somebody else; both were answered.
+    let own = pair.network.links[0].at_b;
+    pair.shake(2, &[own, forged]);
+    pair.start_transfer(MIB);
+    pair.run_for(60 * SECOND);
+    let to_forged = pair.network.traffic_to(Side::B, forged);
+    assert!(to_forged > 0, "it might be a way to the peer");
+    assert!(
+        to_forged <= 2 * keyway_wire::INIT_LEN as u64,
+        "{to_forged} octets"
+    );
+}
+
+// F5, M3
+#[test]
+fn where_packets_seemed_to_come_from_gets_three_times_their_octets_at_most() {
+    let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
+    pair.transfer(1000, 10 * SECOND);
+    let forged = Route::Direct {
+        remote: address(99, 1),
+    };
+    // Nothing came from there: there is nothing to send back.
+    pair.b.association.probe_back(pair.now, forged);
+    pair.run_for(SECOND);
+    assert_eq!(pair.network.traffic_to(Side::B, forged), 0);
+    // A packet of A's is copied, and the copy is first.
+    let now = pair.now;
+    pair.a.association.ping(now);
+    let mut batch = crate::Batch::new();
+    assert!(pair.a.association.poll_transmit(now, &mut batch).is_some());
+    let mut copy = batch.bytes().to_vec();
+    let octets = copy.len();
+    let taken = pair
+        .b
+        .association
+        .handle_data(now, forged, None, None, &mut copy);
+    assert_eq!(taken, Ok(()));
+    pair.b.association.batch_done(now);
+    for _ in 0..12 {
+        pair.b.association.probe_back(pair.now, forged);
+        pair.run_for(Duration::from_millis(700));
+    }
+    let sent = pair.network.traffic_to(Side::B, forged);
+    assert!(sent <= 3 * octets as u64, "{sent} octets for {octets}");
+}
