@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::record::tests::record;
 
-    // V2
+    // V2, R10.3
     #[test]
     fn a_reader_never_goes_back() {
         let mut seen = SeenRecords::default();
@@ -127,6 +127,7 @@ mod tests {
         assert!(seen.accept(&newest).is_err());
     }
 
+    // R10.3
     #[test]
     fn a_rival_process_of_the_same_epoch_is_not_believed() {
         let mut seen = SeenRecords::default();

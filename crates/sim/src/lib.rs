@@ -19,6 +19,13 @@
 //! Threads, sockets and the real clock: the binary has threads, one seed on each. The nodes are those that everybody runs, with
 //! their real cryptography.
 
+/// The code in the papers compiles, and holds.
+#[cfg(doctest)]
+mod papers {
+    #[doc = include_str!("../../../docs/simulator.md")]
+    mod simulator {}
+}
+
 mod applications;
 mod failure;
 mod forger;

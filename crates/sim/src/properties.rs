@@ -153,6 +153,7 @@ mod tests {
         }
     }
 
+    // R1.1, R9.6
     #[test]
     fn transfers_survive_all_faults_at_once() {
         holds("transfer");
@@ -168,36 +169,43 @@ mod tests {
         holds("rekey");
     }
 
+    // R4.23
     #[test]
     fn simultaneous_dials_settle_on_one_session() {
         holds("simultaneous");
     }
 
+    // R1.2, R10.11
     #[test]
     fn what_is_forged_gets_no_answer_and_changes_nothing() {
         holds("forged");
     }
 
+    // R4.13
     #[test]
     fn who_is_not_allowed_meets_silence() {
         holds("silence");
     }
 
+    // R4.10
     #[test]
     fn handshakes_survive_loss() {
         holds("handshake_loss");
     }
 
+    // R9.15
     #[test]
     fn datagrams_arrive_at_most_once() {
         holds("datagrams");
     }
 
+    // R8.12
     #[test]
     fn a_new_port_is_survived() {
         holds("rebind");
     }
 
+    // R8.17
     #[test]
     fn idle_pairs_cost_little_and_wake() {
         holds("idle");

@@ -65,7 +65,7 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    // F5
+    // F5, R8.10
     #[test]
     fn three_times_what_came_may_go() {
         let mut allowance = Allowance::NOTHING;

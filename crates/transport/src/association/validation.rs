@@ -439,6 +439,7 @@ mod tests {
         );
     }
 
+    // R8.11
     #[test]
     fn a_small_challenge_proves_the_address_and_a_full_one_must_follow() {
         let mut validations = Validations::new(64);

@@ -126,6 +126,7 @@ mod tests {
         assert_eq!(sender.recovery.timeout(), None);
     }
 
+    // R8.23
     #[test]
     fn without_a_sample_the_probe_timeout_is_three_initial_round_trips() {
         // RFC 9002, 6.2.2: 333 ms, plus four times half of that, plus the delay of the peer.
@@ -151,6 +152,7 @@ mod tests {
         );
     }
 
+    // R8.23
     #[test]
     fn each_timeout_doubles_the_next_up_to_two_seconds() {
         // RFC 9002, 6.2.1, but bounded.
@@ -169,6 +171,7 @@ mod tests {
         assert_eq!(sender.recovery.pto_count(), 6);
     }
 
+    // R8.23
     #[test]
     fn the_bound_is_on_the_backoff_and_not_on_the_timeout_itself() {
         let mut sender = Sender::new();

@@ -230,6 +230,7 @@ mod tests {
         credit.consume(octets);
     }
 
+    // R9.11
     #[test]
     fn a_lower_limit_is_old_news() {
         let mut credit = SendCredit::new(10);
@@ -275,6 +276,7 @@ mod tests {
         );
     }
 
+    // R9.12
     #[test]
     fn credit_is_due_when_a_quarter_of_the_window_was_read() {
         let mut credit = ReceiveCredit::new(1000, 1000);
@@ -300,6 +302,7 @@ mod tests {
         assert_eq!(credit.grant(millis(0), RTT), 2);
     }
 
+    // R9.12
     #[test]
     fn the_window_doubles_for_a_fast_reader_up_to_its_maximum() {
         let mut credit = ReceiveCredit::new(1000, 3000);
@@ -314,6 +317,7 @@ mod tests {
         assert_eq!(windows, [1000, 2000, 3000, 3000, 3000]);
     }
 
+    // R9.12
     #[test]
     fn the_window_stays_for_a_slow_reader() {
         let mut credit = ReceiveCredit::new(1000, 1 << 20);

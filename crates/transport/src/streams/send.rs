@@ -460,6 +460,7 @@ mod tests {
         assert!(send.wakes_writer(&LIMITS));
     }
 
+    // R9.10
     #[test]
     fn both_credits_hold_new_octets_back_but_not_the_end() {
         let mut send = stream(10, 30);
@@ -503,6 +504,7 @@ mod tests {
         assert_eq!(send.next_new(0), Next::Nothing);
     }
 
+    // R9.5
     #[test]
     fn a_reset_names_what_was_sent_and_not_what_was_written() {
         let mut send = stream(100, 30);

@@ -327,6 +327,7 @@ mod tests {
     }
 
     proptest! {
+        // R1.1
         #[test]
         fn everything_arrives_in_the_end_and_leaves_nothing(
             start in prop_oneof![Just(0), 0u64..1000, Just((1 << 62) - 1_000_000)],
