@@ -111,7 +111,14 @@ pub(crate) fn reflow(text: &str) -> Zeroizing<String> {
 }
 
 /// Why a text is not the secret key of a node. The text itself is never part of the message.
+///
+/// ```
+/// use keyway_identity::{PemError, SecretKey};
+///
+/// assert_eq!(SecretKey::from_pem("hunter2").unwrap_err(), PemError::NotPem);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PemError {
     /// There is nothing, or white space alone.
     #[error("empty")]

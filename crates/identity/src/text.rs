@@ -141,7 +141,15 @@ fn value_of(character: char) -> Option<u8> {
 /// Found for certain are: one wrong character, two neighbours wrong or swapped, two characters swapped at any distance,
 /// three neighbours rotated, and a lost or doubled character (by the length). Of other mistakes, one in 65,536 is
 /// missed.
+///
+/// ```
+/// use keyway_identity::{NodeId, ParseNodeIdError};
+///
+/// let error = "key".parse::<NodeId>().unwrap_err();
+/// assert_eq!(error, ParseNodeIdError::Length { actual: 3 });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParseNodeIdError {
     /// Not 56 characters long.
     Length {
@@ -280,6 +288,7 @@ mod tests {
         assert_eq!(text.parse(), Ok(id.unwrap()));
     }
 
+    // R3.4
     #[test]
     fn every_single_wrong_character_is_found() {
         for correct in samples() {
@@ -293,6 +302,7 @@ mod tests {
         }
     }
 
+    // R3.4
     #[test]
     fn every_swap_of_two_characters_is_found_at_any_distance() {
         for correct in samples() {
@@ -362,6 +372,7 @@ mod tests {
         expected(&binary) ^ check ^ expected(&[0; BINARY_LEN])
     }
 
+    // R3.3
     #[test]
     fn upper_case_is_read_and_lower_case_is_written() {
         let text = &samples()[1];
@@ -369,6 +380,7 @@ mod tests {
         assert_eq!(id.to_string(), *text);
     }
 
+    // R3.4
     #[test]
     fn an_illegal_character_is_named_with_its_position() {
         for (illegal, message) in [
@@ -398,6 +410,7 @@ mod tests {
         }
     }
 
+    // R3.4
     #[test]
     fn every_other_length_is_refused_with_both_lengths() {
         let text = samples()[0].repeat(2);
@@ -445,6 +458,7 @@ mod tests {
         assert_eq!(refused, Err(ParseNodeIdError::Length { actual: 22 }));
     }
 
+    // R3.4
     #[test]
     fn a_later_version_is_named_rather_than_called_a_mistake() {
         let mut binary = [0; BINARY_LEN];
@@ -456,7 +470,7 @@ mod tests {
         assert_eq!(refused, Err(ParseNodeIdError::Version { version: 2 }));
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_well_typed_text_of_a_weak_key_is_refused() {
         let mut identity = [0; 32];

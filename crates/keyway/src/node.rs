@@ -93,6 +93,8 @@ impl Node {
     /// Returns as soon as the peer has proven its key; whether it has such a service shows at the first read. Nodes that are
     /// connected already take no round trip.
     ///
+    /// One call that shall wait for less than the node's others is put into [`tokio::time::timeout`].
+    ///
     /// # Errors
     /// [`ConnectError`]. A peer that does not allow this node is as silent as one that is offline: both end at the
     /// [deadline](NodeBuilder::connect_deadline).

@@ -141,6 +141,7 @@ async fn close_delivers_what_was_written() {
     .await;
 }
 
+// R9.19
 #[tokio::test]
 async fn what_arrived_before_the_peer_closed_can_be_read_after_it() {
     in_time(async {

@@ -42,7 +42,10 @@ pub(crate) async fn run(arguments: Pipe) -> Result<Exit, Failure> {
         outcome = carried => outcome,
         () = signals::told_to_end() => Ok(()),
     };
-    super::close(&node).await;
+    // Nothing more is to be had of a peer that was waited for in vain, and the user has waited for as long as was asked.
+    if !matches!(&outcome, Err(failure) if failure.exit == Exit::Unreachable) {
+        super::close(&node).await;
+    }
     outcome.map(|()| Exit::Done)
 }
 

@@ -8,6 +8,14 @@ use super::load::LEN_MAX;
 use crate::PemError;
 
 /// A key file could not be used. The message names the file and the next step; the file is as it was.
+///
+/// ```
+/// use keyway_identity::key_file::{self, KeyFileCause};
+///
+/// let error = key_file::load("no/such.key".as_ref()).unwrap_err();
+/// assert!(matches!(error.cause(), KeyFileCause::Missing));
+/// assert!(error.to_string().starts_with("key file no/such.key: does not exist"));
+/// ```
 #[derive(Debug)]
 pub struct KeyFileError {
     path: PathBuf,
@@ -35,6 +43,7 @@ impl KeyFileError {
 
 /// What is wrong with a key file.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum KeyFileCause {
     /// There is nothing of that name.
     Missing,

@@ -61,9 +61,10 @@ pub(crate) struct Path {
     pub(crate) last_heard: Time,
     pub(crate) sent: u64,
     pub(crate) received: u64,
-    /// Checks made since anything was acknowledged, and since when they count.
+    /// Checks made since anything was acknowledged, since when they count, and when the last one was.
     checks: u32,
     checked_since: Time,
+    checked_at: Time,
 }
 
 /// What a check of a path that owes an acknowledgement came to.
@@ -110,6 +111,7 @@ impl Path {
             received: 0,
             checks: 0,
             checked_since: Time::ZERO,
+            checked_at: Time::ZERO,
         }
     }
 
@@ -151,24 +153,16 @@ impl Path {
         self.recovery.unacked_since().is_none() && since + silence.max(QUIET_MIN) <= now
     }
 
-    /// When the next check is due: an acknowledgement is owed, and one more probe timeout has passed without any.
+    /// When the next check is due: an acknowledgement is owed, and one more probe timeout has passed without any. Counted from
+    /// the last check, so that whoever slept through many of them makes one, and gives the peer time to answer.
     pub(crate) fn check_at(&self) -> Option<Time> {
         if self.health == Health::Dead {
             return None;
         }
         let since = self.recovery.unacked_since()?;
-        let checks = if since == self.checked_since {
-            self.checks
-        } else {
-            0
-        };
-        Some(
-            since
-                + self
-                    .recovery
-                    .pto_base()
-                    .saturating_mul(checks.saturating_add(1)),
-        )
+        let has_checked = since == self.checked_since && self.checks > 0;
+        let last = if has_checked { self.checked_at } else { since };
+        Some(last + self.recovery.pto_base())
     }
 
     /// Checks the path if that is due. Without an alternative it is given up only after `last_patience`: to leave it has
@@ -183,6 +177,7 @@ impl Path {
             self.checks = 0;
         }
         self.checks = self.checks.saturating_add(1);
+        self.checked_at = now;
         let patience = last_patience.unwrap_or_default();
         if self.checks >= CHECKS && since + patience <= now {
             return Some(Check::Dead);

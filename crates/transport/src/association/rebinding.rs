@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use keyway_wire::Time;
+use keyway_wire::planted::{Fault, planted};
 
 use super::Association;
 use super::allowance::Allowance;
@@ -77,8 +78,10 @@ impl Association {
         if seen.newest && !seen.probing {
             self.on_possible_rebinding(seen);
         }
-        if let Some(validation) = self.validations.by_route(&route) {
-            validation.allowance.on_received(size);
+        // Each octet allows some to be sent back once.
+        match self.validations.by_route(&route) {
+            Some(validation) => validation.allowance.on_received(size),
+            None => self.sightings.on_received(route, size),
         }
     }
 
@@ -109,6 +112,9 @@ impl Association {
         };
         let known = self.paths.by_route(&before).map(|path| path.id);
         let Some(path) = known.or(moving) else { return };
+        if planted(Fault::MoveWithoutProof) {
+            return self.move_path(now, path, route, local);
+        }
         let purpose = Purpose::Rebinding {
             path,
             space: sequence,
