@@ -192,6 +192,9 @@ impl Association {
 
     /// Takes note of whether something waits for the peer, and of a sign that it got something.
     pub(super) fn note_waiting(&mut self, now: Time, acknowledged: bool) {
+        if self.is_ended() {
+            return;
+        }
         let in_flight = self
             .paths
             .iter()
