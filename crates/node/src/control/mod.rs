@@ -177,7 +177,9 @@ impl Control {
         Self {
             id: secret.node_id(),
             identity: LocalIdentity::new(&secret),
-            relay: config.server.then(|| RelayServer::new(relay_seed)),
+            relay: config
+                .server
+                .then(|| RelayServer::new(relay_seed, &config.limits)),
             defence: Defence::new(&config.limits, defence_seed),
             probes: ProbeBudget::new(&config.limits),
             secret,
