@@ -205,8 +205,9 @@ impl Flow {
         self.list_if(needs_driver);
     }
 
-    pub(crate) fn set_patience(&self, patience: Duration) {
+    pub(crate) fn set_patience(self: &Arc<Self>, patience: Duration) {
         self.patience.set(patience);
+        self.list_if(true);
     }
 
     fn list_if(self: &Arc<Self>, needs_driver: bool) {

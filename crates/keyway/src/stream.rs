@@ -98,6 +98,9 @@ impl Stream {
     /// How long the stream waits while the peer acknowledges nothing of what was sent; then it ends with
     /// [`Lost::TimedOut`](crate::Lost::TimedOut), in both directions. Until then a peer may be asleep, offline, or on its way to another network.
     ///
+    /// A peer of which nothing is waited for is asked for a sign of life meanwhile, so that the stream ends a quarter of its patience
+    /// later at most; half a minute later where it has more than 100 s.
+    ///
     /// Without a word it is what the [builder](crate::NodeBuilder::patience) says. Less than 5 s counts as 5 s: before that, a stall is not
     /// told from loss.
     pub fn set_patience(&self, patience: Duration) {
@@ -124,6 +127,20 @@ impl Stream {
 }
 
 /// The reading direction of a [`Stream`]. Dropping it tells the peer that nothing more will be read.
+///
+/// ```no_run
+/// # async fn run(stream: keyway::Stream) -> std::io::Result<()> {
+/// use keyway::codes;
+/// use tokio::io::AsyncReadExt;
+///
+/// let (mut receive, _send) = stream.into_split();
+/// let kind = receive.read_u8().await?;
+/// if kind != 1 {
+///     receive.stop(codes::APPLICATION + 1); // the peer's writes fail with this code
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RecvHalf {
     end: ReceiveEnd,
@@ -144,6 +161,21 @@ impl RecvHalf {
 }
 
 /// The writing direction of a [`Stream`]. Dropping it finishes the stream: the peer reads all that was written, then the end.
+///
+/// ```no_run
+/// # async fn run(stream: keyway::Stream) -> std::io::Result<()> {
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// let (mut receive, mut send) = stream.into_split();
+/// let writing = tokio::spawn(async move {
+///     send.write_all(b"question").await?;
+///     send.shutdown().await // the peer reads the end; this side still reads
+/// });
+/// let mut answer = String::new();
+/// receive.read_to_string(&mut answer).await?;
+/// writing.await?
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SendHalf {
     end: SendEnd,

@@ -102,3 +102,24 @@ fn a_dial_to_a_peer_that_vanished_ends_at_the_deadline_though_it_was_connected_b
         assert_eq!(std::io::Error::from(error).kind(), ErrorKind::TimedOut);
     }));
 }
+
+// M11
+#[test]
+fn whoever_waits_for_a_peer_that_owes_nothing_is_told_that_it_vanished() {
+    let doomed = Doomed::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(in_time(async {
+        let client = builder().bind().await.unwrap();
+        let mut stream = client.connect(&doomed.address, "doomed").await.unwrap();
+        client.ping(&doomed.address).await.unwrap();
+        // Said when the stream has long been open.
+        stream.set_patience(Duration::from_secs(6));
+        doomed.vanish();
+        let reading = tokio::time::timeout(Duration::from_secs(9), stream.read_u8());
+        let error = reading.await.expect("told in time").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }));
+}

@@ -7,8 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
 
+use crate::census::Census;
 use crate::config::Config;
 use crate::control::Control;
 use crate::directory::Addressee;
@@ -193,11 +195,18 @@ impl Node {
         if *touched != Some(key) {
             self.batch_done(now, touched.take());
         }
-        let Some(association) = self.worker.touch(key) else {
+        // What is dropped must not be felt: not even by letting an association speak that had something left to say.
+        let Some(association) = self.worker.get_mut(key) else {
             return;
         };
         match association.handle_data(now, route, arrival.local, arrival.ecn, packet) {
-            Ok(()) => *touched = Some(key),
+            Ok(()) => {
+                self.worker.wake(key);
+                *touched = Some(key);
+            }
+            Err(_) if planted(Fault::CloseWithoutAuthentic) => {
+                association.end(keyway_transport::EndReason::TimedOut);
+            }
             Err(error) => tracing::trace!(%error, "a packet was dropped"),
         }
     }
@@ -384,6 +393,15 @@ impl Node {
             .paths()
             .filter_map(|path| Some((self.control.path_kind(&self.worker, path.route)?, path)))
             .collect()
+    }
+
+    /// How much this node holds at the moment.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        self.worker.count(&mut census);
+        self.control.count(&mut census);
+        census
     }
 
     /// Ends all associations. Unsent data is lost: finish and await [`Event::Delivered`] first.

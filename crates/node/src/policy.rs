@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyway_identity::NodeId;
 use keyway_wire::ServiceName;
+use keyway_wire::planted::{Fault, planted};
 
 /// Whom a service serves.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -17,6 +18,7 @@ pub enum Allow {
 impl Allow {
     fn permits(&self, peer: &NodeId) -> bool {
         match self {
+            _ if planted(Fault::SkipAllowList) => true,
             Self::Any => true,
             Self::Only(peers) => peers.contains(peer),
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyway_identity::NodeId;
+use keyway_wire::planted::{Fault, planted};
 
 use crate::edition::{Edition, Succession};
 use crate::record::Record;
@@ -73,6 +74,7 @@ impl SeenRecords {
             Some(known) => {
                 match record.edition().succession(known.edition) {
                     Succession::Newer | Succession::Same => {}
+                    Succession::Older if planted(Fault::AcceptOldRecord) => {}
                     Succession::Older | Succession::Rival | Succession::Absurd => {
                         return Err(WentBack::Seen {
                             seen: known.edition,
@@ -116,7 +118,7 @@ mod tests {
     use super::*;
     use crate::record::tests::record;
 
-    // V2
+    // V2, R10.3
     #[test]
     fn a_reader_never_goes_back() {
         let mut seen = SeenRecords::default();
@@ -145,6 +147,7 @@ mod tests {
         assert!(seen.accept(&newest).is_err());
     }
 
+    // R10.3
     #[test]
     fn a_rival_process_of_the_same_epoch_is_not_believed() {
         let mut seen = SeenRecords::default();

@@ -50,6 +50,8 @@ mod cid;
 mod codec;
 mod frame;
 mod packet;
+#[doc(hidden)]
+pub mod planted;
 mod service_name;
 mod slot;
 mod stream_id;

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::process::Stdio;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -126,7 +127,7 @@ fn an_empty_stdin_that_nobody_holds_ends_nothing() {
     // It answers still: its stdout, which would end with it, does not.
     let (sender, ended) = mpsc::channel();
     std::thread::spawn(move || sender.send(stdout.read_to_end(&mut Vec::new())));
-    let early = ended.recv_timeout(std::time::Duration::from_secs(1));
+    let early = ended.recv_timeout(Duration::from_secs(1));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(early.is_err(), "it ended at once");
@@ -204,4 +205,57 @@ fn a_forward_that_ends_still_finishes_what_its_client_finished() {
     forward.signal(Signal::TERM);
     assert!(heard.recv_timeout(DEADLINE).unwrap() == octets);
     assert_eq!(forward.wait(ENDING_DEADLINE), Some(0));
+}
+
+// M12
+#[test]
+fn a_large_answer_that_was_complete_when_the_signal_came_arrives_whole() {
+    let world = World::new();
+    let octets = pattern(8 << 20);
+    let (sender, written) = mpsc::channel();
+    let all = octets.clone();
+    let target = serve(move |mut connection: TcpStream| {
+        connection.read_exact(&mut [0])?;
+        let writing = connection.write_all(&all);
+        sender.send(()).unwrap();
+        writing
+    });
+    let (expose, id) = world.expose(&format!("a={target}"));
+    let (_forward, address) = world.forward(&format!("{id}/a"));
+    let mut client = connect(address);
+    client.write_all(b"?").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let reading = std::thread::spawn(move || {
+        let mut came = Vec::new();
+        client.read_to_end(&mut came).map(|_| came)
+    });
+    written.recv_timeout(DEADLINE).unwrap();
+    ends(expose, Told::Terminate);
+    assert!(reading.join().unwrap().unwrap() == octets);
+}
+
+// M12
+#[test]
+fn the_other_end_sees_the_close_within_a_second() {
+    let world = World::new();
+    let target = serve(|mut connection: TcpStream| {
+        connection.write_all(b"!")?;
+        connection.read(&mut [0]).map(drop)
+    });
+    for terminated in ["expose", "forward"] {
+        let (expose, id) = world.expose(&format!("a={target}"));
+        let (forward, address) = world.forward(&format!("{id}/a"));
+        let mut client = connect(address);
+        client.read_exact(&mut [0]).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let told = if terminated == "expose" {
+            &expose
+        } else {
+            &forward
+        };
+        told.signal(Signal::TERM);
+        read_to_the_break(&mut client);
+    }
 }

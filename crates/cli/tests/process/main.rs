@@ -8,14 +8,18 @@
 
 mod breaking;
 mod bridging;
-mod command;
 mod datagrams;
 mod ending;
+mod failures;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod identity;
+mod killing;
 mod measuring;
 mod piping;
+mod secrets;
 mod server;
-mod service;
 mod unix_sockets;
 mod usage;
-mod world;
+
+use harness::{command, service, world};

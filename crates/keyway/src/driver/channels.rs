@@ -8,6 +8,8 @@ use std::time::Duration;
 use keyway_node::{AssociationKey, Node, StreamKey};
 use keyway_wire::Time;
 
+use super::attention::Attention;
+use super::stalls::Stalls;
 use crate::codes;
 use crate::error::{DatagramError, Lost, WriteError};
 use crate::flow::Flow;
@@ -25,6 +27,7 @@ pub(super) struct Channels {
     work: VecDeque<Channel>,
     /// One datagram on its way, kept for its capacity.
     scratch: Vec<u8>,
+    attention: Attention,
 }
 
 #[derive(Debug)]
@@ -43,6 +46,8 @@ impl Channels {
     }
 
     fn insert(&mut self, now: Time, key: StreamKey, channel: Channel) {
+        self.attention
+            .consider(now, key.association(), channel.patience());
         let streams = self.open.entry(key.association()).or_default();
         streams.insert(
             key,
@@ -68,10 +73,16 @@ impl Channels {
     }
 
     /// Serves those in line, as many as one round may. True if there were any.
-    pub(super) fn serve(&mut self, node: &mut Node, wakes: &mut Vec<Waker>) -> bool {
+    pub(super) fn serve(&mut self, now: Time, node: &mut Node, wakes: &mut Vec<Waker>) -> bool {
         let count = self.work.len().min(SERVED_PER_ROUND);
         for _ in 0..count {
-            match self.work.pop_front() {
+            let channel = self.work.pop_front();
+            if let Some(channel) = &channel {
+                // The application may have changed it.
+                self.attention
+                    .consider(now, channel.association(), channel.patience());
+            }
+            match channel {
                 Some(Channel::Stream(pipe)) => {
                     pipe.serve(node, wakes);
                     if pipe.is_over() {
@@ -206,6 +217,30 @@ impl Channels {
         }
     }
 
+    /// When to ask for a sign of life next.
+    pub(super) fn next_question(&self) -> Option<Time> {
+        self.attention.next()
+    }
+
+    /// Asks the peers of streams with little patience for a sign of life, if it is time to. One that owes an answer already is not
+    /// asked again.
+    pub(super) fn ask_for_signs_of_life(&mut self, node: &mut Node, now: Time, stalls: &Stalls) {
+        while let Some(association) = self.attention.take_due(now) {
+            let open = self.open.get(&association).into_iter();
+            let patience = open
+                .flat_map(BTreeMap::values)
+                .map(|open| open.channel.patience());
+            let Some(least) = patience.min() else {
+                continue;
+            };
+            if !stalls.contains(association) {
+                // The answer matters to the node alone: a peer that owes one stalls.
+                node.ping(now, association);
+            }
+            self.attention.consider(now, association, least);
+        }
+    }
+
     /// The node closes: nobody may write any more.
     pub(super) fn refuse_writes(&mut self, wakes: &mut Vec<Waker>) {
         for open in self.open.values().flat_map(BTreeMap::values) {
@@ -271,6 +306,13 @@ impl Channel {
         match self {
             Self::Stream(pipe) => pipe.list(),
             Self::Datagrams(flow) => flow.list(),
+        }
+    }
+
+    fn association(&self) -> AssociationKey {
+        match self {
+            Self::Stream(pipe) => pipe.key().association(),
+            Self::Datagrams(flow) => flow.key().association(),
         }
     }
 

@@ -14,6 +14,7 @@
 //! After some rounds the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
 //! the buffers are made once, and lists keep their capacity.
 
+mod attention;
 mod channels;
 mod closing;
 mod commands;
@@ -170,7 +171,7 @@ impl Driver {
         worked |= self.receive(context, now);
         self.do_what_is_due(now);
         worked |= self.hand_out_events(now);
-        worked |= self.channels.serve(&mut self.node, &mut self.wakes);
+        worked |= self.channels.serve(now, &mut self.node, &mut self.wakes);
         for waker in self.wakes.drain(..) {
             waker.wake();
         }
@@ -216,6 +217,8 @@ impl Driver {
             }
         }
         self.end_impatient_streams(now);
+        self.channels
+            .ask_for_signs_of_life(&mut self.node, now, &self.stalls);
         self.go_on_closing(now);
     }
 
@@ -250,6 +253,7 @@ impl Driver {
         let deadlines = [
             self.node.poll_timeout(now),
             self.stalls.next(),
+            self.channels.next_question(),
             self.phase.deadline(),
         ];
         let earliest = deadlines

@@ -81,14 +81,15 @@ impl Pipe {
     pub(crate) fn patience(&self) -> Duration {
         self.patience.get()
     }
-
-    pub(crate) fn set_patience(&self, patience: Duration) {
-        self.patience.set(patience);
-    }
 }
 
 /// The application's side. What needs the driver puts the pipe on its list.
 impl Pipe {
+    pub(crate) fn set_patience(self: &Arc<Self>, patience: Duration) {
+        self.patience.set(patience);
+        self.list_if(true);
+    }
+
     pub(crate) fn poll_write(
         self: &Arc<Self>,
         context: &mut Context<'_>,

@@ -3,6 +3,7 @@
 use keyway_handshake::{Incoming, InitPayload, RespPayload, Session};
 use keyway_identity::NodeId;
 use keyway_transport::{Association, Incarnations, Route};
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{Cid, Slot, Time, VERSION};
 use rand_core::Rng;
 use tracing::debug;
@@ -133,7 +134,10 @@ impl Control {
             return false;
         }
         let ours = known.is_some_and(|peer| peer.association.is_some() || peer.is_wanted());
-        let welcome = ours || self.relay.is_some() || self.policy.welcomes(&id);
+        let welcome = ours
+            || self.relay.is_some()
+            || self.policy.welcomes(&id)
+            || planted(Fault::AnswerStrangers);
         // Everybody is a stranger to a server.
         let stranger = !ours && self.relay.is_none() && !self.policy.names(&id);
         // Each by itself first, so that one stranger does not use up what there is for all of them.
@@ -152,6 +156,11 @@ impl Control {
     ) -> Option<(AssociationKey, Vec<u8>)> {
         let id = incoming.peer();
         let init = incoming.payload().clone();
+        let known = self.association_of(&id).and_then(|key| worker.get(key));
+        if known.is_some_and(|known| is_outdated(known, &init)) {
+            debug!(peer = %id, "an INIT was dropped that an association with its sender has overtaken");
+            return None;
+        }
         let same = self.association_of(&id).filter(|key| {
             worker
                 .get(*key)
@@ -285,9 +294,20 @@ impl Control {
 /// of the two ends.
 pub(super) fn is_meant(known: &Association, init: &InitPayload, sender: Cid) -> bool {
     let names = known.incarnations();
-    names.remote == init.incarnation
+    (names.remote == init.incarnation || planted(Fault::ContinueAfterRestart))
         && match init.remembered {
             Some(remembered) => remembered == names.local,
-            None => known.first_remote() == sender,
+            None => known.first_remote() == sender || planted(Fault::ContinueAfterRestart),
         }
+}
+
+/// Whether the sender made this INIT before it knew what it has answered since: it remembers an earlier process of ours, and this
+/// association shows that the same one of the sender's half associations answered the process that is. An answer would begin a
+/// second association under one name, and end the first one.
+fn is_outdated(known: &Association, init: &InitPayload) -> bool {
+    let names = known.incarnations();
+    names.remote == init.incarnation
+        && init
+            .remembered
+            .is_some_and(|remembered| remembered != names.local)
 }

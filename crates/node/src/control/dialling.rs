@@ -248,13 +248,19 @@ impl Control {
         let Some(key) = self.association_for(worker, now, id, &resp, remote_cid) else {
             return;
         };
-        let asked = self.was_asked(worker, id, route);
+        let asked = self.routes_to(worker, id);
+        let was_asked = matches!(route, Route::Relay { .. }) || asked.contains(&route);
         self.finish_dial(id);
         if let Some(association) = worker.touch(key) {
-            let works = if asked { &[route][..] } else { &[] };
+            // An answer from where nobody was asked proves the peer alone: whoever copied it may have written any address as
+            // its own. So those that were asked are tried too.
+            let works = if was_asked { &[route][..] } else { &[] };
             association.install(now, session, generation, slot, resp.slot, works);
-            if !asked {
-                association.add_route(now, route);
+            if !was_asked {
+                association.add_route_answered(now, route, packet.len());
+                asked
+                    .iter()
+                    .for_each(|other| association.add_route(now, *other));
             }
         }
         self.confirmed(worker, now, key);
@@ -301,12 +307,6 @@ impl Control {
             remote_cid,
             &parameters,
         ))
-    }
-
-    /// Whether our INIT went to this route, so that the answer from there proves it. An answer from elsewhere proves the peer
-    /// alone: it may have written any address as its own.
-    fn was_asked(&self, worker: &Worker, id: NodeId, route: Route) -> bool {
-        matches!(route, Route::Relay { .. }) || self.routes_to(worker, id).contains(&route)
     }
 
     /// The pending INIT was answered; its slot belongs to the session.

@@ -147,8 +147,14 @@ impl Control {
             while self.probes.ready_at() <= now
                 && let Some(remote) = peer.punching.poll_probe(now)
             {
-                if self.probes.take(now, remote) {
-                    association.probe(now, Route::Direct { remote });
+                let route = Route::Direct { remote };
+                if !self.probes.take(now, remote) {
+                    continue;
+                }
+                if peer.punching.was_told(remote) {
+                    association.probe(now, route);
+                } else {
+                    association.probe_back(now, route);
                 }
             }
         }

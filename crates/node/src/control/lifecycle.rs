@@ -2,6 +2,7 @@
 
 use keyway_identity::NodeId;
 use keyway_transport::{Association, AssociationEvent, EndReason, Keepalive, Route, codes};
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{ServiceName, StreamKind, Time};
 use rand_core::Rng;
 use tracing::info;
@@ -305,6 +306,9 @@ impl Control {
     /// Lets go of an ended association, with what nobody has read.
     pub(super) fn forget(&mut self, worker: &mut Worker, id: NodeId, key: AssociationKey) {
         self.ended.remove(&(id, key));
+        if planted(Fault::KeepEnded) {
+            return;
+        }
         worker.remove(key);
     }
 

@@ -38,6 +38,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::answers::Answers;
+use crate::census::Census;
 use crate::config::Config;
 use crate::defence::Defence;
 use crate::event::{Event, PathKind};
@@ -216,6 +217,19 @@ impl Control {
 
     pub(crate) fn set_wall(&mut self, now: Time, wall: Wall) {
         self.wall = WallClock::new(now, wall);
+    }
+
+    /// Adds what control holds.
+    pub(crate) fn count(&self, census: &mut Census) {
+        census.peers += self.peers.len();
+        census.half_open += self.half_open.len();
+        census.ended += self.ended.len();
+        census.dials += self.dials.len();
+        census.channels += self.channels.len();
+        census.lookups += self.lookups.len();
+        census.timers += self.alarms.len();
+        census.packets_waiting += self.outbox.len();
+        census.clients += self.relay.as_ref().map_or(0, RelayServer::clients);
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {

@@ -51,6 +51,10 @@ impl RelayServer {
         }
     }
 
+    pub(super) fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
     pub(super) fn has_forwards(&self) -> bool {
         !self.forwards.is_empty()
     }

@@ -111,6 +111,21 @@ impl Puppet {
         packet
     }
 
+    /// What is in a packet to the CID of this sequence, if it is one of the last session.
+    pub(crate) fn open(&mut self, sequence: CidSequence, packet: &[u8]) -> Option<Vec<u8>> {
+        let header = DataHeader::parse(packet).ok()?;
+        let (session, ..) = self.session.as_mut().unwrap();
+        let mut sealed = packet[DATA_HEADER_LEN..].to_vec();
+        let opened = session.open(
+            header.phase,
+            &packet[..DATA_HEADER_LEN],
+            sequence,
+            header.number,
+            &mut sealed,
+        );
+        Some(opened.ok()?.payload.to_vec())
+    }
+
     /// A packet of these frames, under the first CID that the other side gave.
     pub(crate) fn packet(&mut self, frames: &[Frame<'_>]) -> Vec<u8> {
         let mut payload = Vec::new();

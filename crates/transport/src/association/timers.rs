@@ -196,7 +196,7 @@ impl Association {
             .paths
             .iter()
             .any(|path| path.recovery.unacked_since().is_some());
-        let waits = in_flight || self.streams.has_data() || self.streams.has_control();
+        let waits = in_flight || self.is_waited_for();
         match self
             .activity
             .on_waiting(now, waits && self.confirmed, acknowledged)

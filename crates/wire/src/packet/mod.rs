@@ -41,6 +41,13 @@ const HANDSHAKE_START_LEN: usize = 3;
 /// | 5           | relayed: a token, then another packet |
 /// | 8..=15      | data |
 /// | others      | none of ours; they are free for STUN, TURN, DTLS and QUIC on the same socket (RFC 7983, RFC 9443) |
+///
+/// ```
+/// use keyway_wire::Packet;
+///
+/// let stun = [0; 20];
+/// assert!(Packet::parse(&stun).is_err()); // other protocols share the socket
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// The first message of a handshake.

@@ -1,9 +1,9 @@
-//! Running the command.
+//! Running the command, and programs of others beside it.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
@@ -17,8 +17,17 @@ pub(crate) const ENDING_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The command with these arguments, and with nothing of it in the environment.
 pub(crate) fn keyway<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keyway"));
+    let mut command = program(KEYWAY);
     command.args(arguments);
+    command
+}
+
+/// Where the command lies, for programs that start it themselves.
+pub(crate) const KEYWAY: &str = env!("CARGO_BIN_EXE_keyway");
+
+/// A program in whose environment nothing is for the command.
+pub(crate) fn program(path: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("KEYWAY_") || name == "RUST_LOG" {
@@ -38,8 +47,13 @@ pub(crate) struct Ended {
 
 /// Runs a command to its end, with nothing on stdin.
 pub(crate) fn run(command: &mut Command) -> Ended {
+    run_fed(command, Vec::new())
+}
+
+/// Runs a command to its end, with this on stdin.
+pub(crate) fn run_fed(command: &mut Command, stdin: Vec<u8>) -> Ended {
     let mut running = Running::start(command);
-    running.close_stdin();
+    running.feed(stdin);
     let stdout = running.rest_of_stdout();
     let code = running.wait(DEADLINE);
     Ended {
@@ -84,13 +98,19 @@ impl Running {
 
     /// The next line on stdout.
     pub(crate) fn line(&mut self) -> String {
-        match self.stdout.recv_timeout(DEADLINE) {
-            Ok(line) => String::from_utf8(line).unwrap().trim_end().to_owned(),
+        match self.line_within(DEADLINE) {
+            Ok(line) => line,
             Err(error) => panic!(
                 "no line on stdout ({error}); stderr: {}",
                 self.rest_of_stderr()
             ),
         }
+    }
+
+    /// The next line on stdout, if one comes within this time.
+    pub(crate) fn line_within(&mut self, time: Duration) -> Result<String, RecvTimeoutError> {
+        let line = self.stdout.recv_timeout(time)?;
+        Ok(String::from_utf8(line).unwrap().trim_end().to_owned())
     }
 
     /// Waits for the line that says the command is ready, and returns what stands after that word.
@@ -100,6 +120,20 @@ impl Running {
         rest.unwrap_or_else(|| panic!("`{line}` is not `ready`"))
             .trim()
             .to_owned()
+    }
+
+    /// Waits for a line on stdout with these words in it.
+    pub(crate) fn wait_for_line(&mut self, words: &str) {
+        while !self.line().contains(words) {}
+    }
+
+    /// Waits until so many octets have come on stdout, and returns them; no line may reach beyond them.
+    pub(crate) fn octets(&mut self, count: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            all.extend(self.stdout.recv_timeout(DEADLINE).unwrap());
+        }
+        all
     }
 
     /// All that comes on stdout until its end.
@@ -113,14 +147,24 @@ impl Running {
 
     /// Waits until stderr has had a line with these words in it, and returns that line.
     pub(crate) fn wait_for_words(&mut self, words: &str) -> String {
+        match self.words_within(DEADLINE, words) {
+            Ok(line) => line,
+            Err(error) => panic!("nobody said `{words}` ({error}) in: {}", self.said),
+        }
+    }
+
+    /// The first line on stderr with these words in it, if one comes before the end, and never this long after the one before.
+    pub(crate) fn words_within(
+        &mut self,
+        time: Duration,
+        words: &str,
+    ) -> Result<String, RecvTimeoutError> {
         loop {
             if let Some(line) = self.said.lines().find(|line| line.contains(words)) {
-                return line.to_owned();
+                return Ok(line.to_owned());
             }
-            match self.stderr.recv_timeout(DEADLINE) {
-                Ok(line) => self.said.push_str(&String::from_utf8(line).unwrap()),
-                Err(error) => panic!("nobody said `{words}` ({error}) in: {}", self.said),
-            }
+            let line = self.stderr.recv_timeout(time)?;
+            self.said.push_str(&String::from_utf8_lossy(&line));
         }
     }
 
@@ -202,8 +246,8 @@ fn to_end(chunks: &Receiver<Vec<u8>>) -> Vec<u8> {
     loop {
         match chunks.recv_timeout(DEADLINE) {
             Ok(chunk) => all.extend(chunk),
-            Err(mpsc::RecvTimeoutError::Disconnected) => return all,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the output does not end"),
+            Err(RecvTimeoutError::Disconnected) => return all,
+            Err(RecvTimeoutError::Timeout) => panic!("the output does not end"),
         }
     }
 }

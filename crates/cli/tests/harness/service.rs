@@ -1,7 +1,9 @@
 //! Local services that the tests expose, and what they carry.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::thread;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -76,6 +78,32 @@ pub(crate) fn hash(length: usize) -> Vec<u8> {
     })
     .unwrap();
     digest.finish().as_ref().to_vec()
+}
+
+/// Writes into a file what [`web`] sends, and returns its hash.
+pub(crate) fn write_pattern(path: &Path, length: usize) -> Vec<u8> {
+    let mut file = BufWriter::new(File::create_new(path).unwrap());
+    octets(length, |piece| file.write_all(piece)).unwrap();
+    file.flush().unwrap();
+    hash(length)
+}
+
+/// The hash of what a file holds.
+pub(crate) fn hash_of_file(path: &Path) -> Vec<u8> {
+    let mut digest = Context::new(&SHA256);
+    let mut file = File::open(path).unwrap();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).unwrap() {
+            0 => return digest.finish().as_ref().to_vec(),
+            count => digest.update(&buffer[..count]),
+        }
+    }
+}
+
+/// Octets as two digits each.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// Octets in which no piece equals another, so that none can be lost, doubled or swapped unseen.
