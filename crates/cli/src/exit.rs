@@ -119,7 +119,7 @@ impl fmt::Display for Failure {
 
 fn exit_of_lost(lost: &Lost) -> Exit {
     match lost {
-        Lost::TimedOut { .. } => Exit::Unreachable,
+        Lost::TimedOut { .. } | Lost::Displaced => Exit::Unreachable,
         _ => Exit::Failed,
     }
 }
