@@ -29,8 +29,8 @@ pub struct Limits {
     /// under load. A server has nothing but strangers, and leaves this aside.
     pub strangers: Rate,
     /// Associations at the same time, those included that only wait for a peer that went away. Each costs some KiB. Beyond it
-    /// the one that has been silent longest makes room, if nothing of it works; while all others are in use, newcomers
-    /// are dropped.
+    /// the one that has been silent longest makes room, for a newcomer that has proved its key; while all others are in use,
+    /// newcomers are dropped. Those that prove it at the same moment may be as many more as may be half open.
     pub associations_max: usize,
     /// Associations that wait for their first authentic packet. Each costs some KiB. Beyond it the oldest goes: an honest
     /// initiator needs one round trip, and the default of 1,024 leaves it two seconds under full load.

@@ -169,6 +169,39 @@ fn a_dial_through_a_relay_succeeds_under_load() {
     assert!(record.iter().any(relayed_cookie));
 }
 
+// R4.30
+#[test]
+fn a_dial_through_a_relay_whose_init_was_one_too_many_succeeds_soon_after() {
+    let mut world = World::new();
+    let one_at_a_time = Config {
+        limits: Limits {
+            strangers: Rate::new(1, 1),
+            ..Limits::default()
+        },
+        ..Config::default()
+    };
+    let (s, a, b) = (
+        world.add(9, server()),
+        world.add(1, Config::default()),
+        world.add(2, one_at_a_time),
+    );
+    world.set_cut(a, b, true);
+    let (now, at_s, at_b) = (world.now, world.address(s), world.address(b));
+    world
+        .node(b)
+        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.node(a).add_server(now, id(9), &[at_s]);
+    world.node(b).add_server(now, id(9), &[at_s]);
+    world.run(2 * SECOND);
+    let init = Puppet::new(100).init(id(2));
+    assert!(answers(&mut world, place(1), at_b, &init)[0].is_resp());
+    let start = world.now;
+    connect(&mut world, a, b, 2, false, "echo");
+    let took = world.now.saturating_since(start);
+    assert!(took >= Duration::from_millis(500), "{took:?}");
+    assert!(took <= 4 * SECOND, "{took:?}");
+}
+
 // R4.28, P1
 #[test]
 fn a_cookie_said_again_and_again_does_not_multiply_inits() {

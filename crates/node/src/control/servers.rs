@@ -502,8 +502,23 @@ impl Control {
         }
         let channel = Channel { server, token };
         self.keep_channel(worker, now, id, channel);
+        self.expect(now, id);
         if !first_packet.is_empty() {
             self.handle_handshake(worker, now, Route::Relay { channel }, first_packet);
+        }
+        self.tidy(worker, id);
+    }
+
+    /// The channel to a peer that has nothing else here stays open until an INIT has come through it.
+    fn expect(&mut self, now: Time, id: NodeId) {
+        self.peer(id).expected = true;
+        let until = now + self.config.half_open_lifetime;
+        self.alarms.set(Alarm::Expected(id), Some(until));
+    }
+
+    pub(super) fn expect_no_more(&mut self, worker: &mut Worker, id: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.expected = false;
         }
         self.tidy(worker, id);
     }
