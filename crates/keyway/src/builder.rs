@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyway_identity::SecretKey;
-use keyway_node::Config;
+use keyway_node::{Config, Limits};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -46,6 +46,7 @@ pub struct NodeBuilder {
     servers: Vec<ServerAddr>,
     bind: BindPlan,
     settings: Settings,
+    limits: Limits,
     serve_rendezvous: bool,
 }
 
@@ -61,6 +62,7 @@ impl NodeBuilder {
             servers: Vec::new(),
             bind: BindPlan::Port(0),
             settings,
+            limits: Limits::default(),
             serve_rendezvous: false,
         }
     }
@@ -129,6 +131,25 @@ impl NodeBuilder {
         self
     }
 
+    /// What others may cost the node: handshakes, probes, associations, and what a server keeps for its clients. The defaults are
+    /// safe for a small machine; each field of [`Limits`] says what it bounds and why.
+    ///
+    /// ```
+    /// use keyway::{Limits, Node, Rate};
+    ///
+    /// let limits = Limits {
+    ///     // A gateway behind which a thousand nodes come back at once.
+    ///     handshakes_per_source: Rate::new(200, 50),
+    ///     ..Limits::default()
+    /// };
+    /// let builder = Node::builder().limits(limits);
+    /// # let _ = builder;
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Makes the node a server: it lists other nodes, answers who looks for them, and relays sealed packets between those that
     /// cannot reach each other directly. Whoever knows its id and address may use it.
     pub const fn serve_rendezvous(mut self) -> Self {
@@ -156,6 +177,7 @@ impl NodeBuilder {
             .collect();
         let config = Config {
             server: self.serve_rendezvous,
+            limits: self.limits,
             ..Config::default()
         };
         let clock = Clock::new();
