@@ -188,7 +188,7 @@ const KINDS: [(Kind, usize, fn(Swarm) -> bool); 14] = [
     (Kind::Wall, 1, |swarm| swarm.walls),
     (Kind::Rebind, 3, |swarm| swarm.rebinds),
     (Kind::Cut, 3, |swarm| swarm.cuts),
-    (Kind::Lookup, 3, |swarm| swarm.lookups),
+    (Kind::Lookup, 5, |swarm| swarm.lookups),
     (Kind::Replay, 3, |swarm| swarm.attacks),
     (Kind::Forge, 3, |swarm| swarm.attacks),
     (Kind::Overtake, 2, |swarm| swarm.attacks),
@@ -241,7 +241,12 @@ impl Kind {
                 both: source.once_in(2),
                 for_ms,
             },
-            Self::Lookup => Op::Lookup { from, about: to },
+            // Mostly the same two, so that one reads of the other again and again.
+            Self::Lookup if source.once_in(4) => Op::Lookup { from, about: to },
+            Self::Lookup => Op::Lookup {
+                from: servers,
+                about: servers + 1,
+            },
             Self::Replay => Op::Replay {
                 count: source.between(1, 30),
             },
@@ -251,6 +256,7 @@ impl Kind {
             Self::Overtake => Op::Overtake {
                 host,
                 count: source.between(1, 20),
+                spoilt: source.once_in(2),
             },
         }
     }

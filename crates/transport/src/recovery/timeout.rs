@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use keyway_wire::planted::{Fault, planted};
 use keyway_wire::Time;
 
 use super::{AckOutcome, Recovery};
@@ -52,8 +51,7 @@ impl<F> Recovery<F> {
     /// When [`on_timeout`](Self::on_timeout) has to be called; `Some` as long as ack-eliciting packets are in flight
     /// (RFC 9002, 6.2.1).
     pub(crate) fn timeout(&self) -> Option<Time> {
-        let pto_at = self.pto_at().filter(|_| !planted(Fault::ForgetProbeTimeout));
-        self.loss_at.or(pto_at)
+        self.loss_at.or_else(|| self.pto_at())
     }
 
     /// The probe timeout without backoff (RFC 9002, 6.2.1).
