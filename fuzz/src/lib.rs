@@ -7,6 +7,7 @@
 //! `fuzz_targets/` like those that are there. The tests say what is missing.
 #![forbid(unsafe_code)]
 
+mod endpoint;
 mod frames;
 mod key_file;
 mod node_id;
@@ -14,6 +15,7 @@ mod packet;
 mod record;
 mod rendezvous;
 
+pub use endpoint::endpoint;
 pub use frames::frames;
 pub use key_file::key_file;
 #[cfg(fuzzing)]
@@ -29,6 +31,7 @@ pub type Target = fn(&[u8]);
 
 /// All targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("endpoint", endpoint),
     ("frames", frames),
     ("key_file", key_file),
     ("node_id", node_id),

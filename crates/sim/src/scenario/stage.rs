@@ -603,7 +603,7 @@ fn links(faults: &Faults) -> LinkConfig {
 }
 
 /// Three packets in a row on average, and so often that in all as many are lost as if it were one by one.
-pub(crate) fn bursts_of_three(percent: u32) -> Loss {
+fn bursts_of_three(percent: u32) -> Loss {
     const LENGTH: u32 = 3;
     let good = 100_u32.saturating_sub(percent).max(1);
     Loss::Bursts {

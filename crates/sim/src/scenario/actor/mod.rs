@@ -364,6 +364,10 @@ impl Program for Actor {
         datagrams: &mut [u8],
         stride: usize,
     ) {
+        // Nobody listens at the host's other ports.
+        if local.port() != self.local.port() {
+            return;
+        }
         let arrival = Arrival {
             socket: SOCKET,
             remote,
