@@ -5,8 +5,8 @@ use aws_lc_rs::{
     hmac::{HMAC_SHA256, Key, sign},
 };
 use keyway_identity::NodeId;
-use keyway_wire::planted::{Fault, planted};
 use keyway_wire::MAC_LEN;
+use keyway_wire::planted::{Fault, planted};
 use subtle::ConstantTimeEq;
 
 /// Keeps this key apart from other uses of the node id.

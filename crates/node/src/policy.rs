@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyway_identity::NodeId;
-use keyway_wire::planted::{Fault, planted};
 use keyway_wire::ServiceName;
+use keyway_wire::planted::{Fault, planted};
 
 /// Whom a service serves.
 #[derive(Clone, Eq, PartialEq, Debug)]

@@ -120,9 +120,7 @@ impl Network {
 
     /// Mends all links that were cut.
     pub fn mend_all(&mut self) {
-        self.links
-            .values_mut()
-            .for_each(|link| link.set_cut(false));
+        self.links.values_mut().for_each(|link| link.set_cut(false));
     }
 
     /// The site at which a host is.

@@ -80,10 +80,7 @@ fn draw_hosts(source: &mut impl Source) -> Vec<HostPlan> {
     };
     let mut hosts = vec![server; servers];
     for own in servers..servers + nodes {
-        let nat = source.once_in(2).then(|| {
-            let nat = source.pick(&[0_u8, 0, 1, 2]);
-            nat
-        });
+        let nat = source.once_in(2).then(|| source.pick(&[0_u8, 0, 1, 2]));
         let others = (servers..servers + nodes).filter(|other| *other != own);
         let allows = others.filter(|_| !source.once_in(6)).collect();
         hosts.push(HostPlan {
@@ -287,9 +284,7 @@ mod tests {
     fn any_octets_give_a_sound_scenario() {
         let mut random = Random::new(1);
         for length in 0..200 {
-            let octets: Vec<u8> = (0..length)
-                .map(|_| random.bytes()[0])
-                .collect();
+            let octets: Vec<u8> = (0..length).map(|_| random.bytes()[0]).collect();
             assert_eq!(Scenario::from_bytes(&octets).check(), Ok(()));
         }
     }
@@ -310,6 +305,10 @@ mod tests {
         assert!(faults(|it| it.loss > 0 && it.bursts));
         assert!(faults(|it| it.reorder > 0 && it.duplicate == 0));
         assert!(faults(|it| it.corrupt > 0 && it.rate > 0));
-        assert!(faults(|it| it.loss + it.reorder + it.duplicate + it.corrupt == 0));
+        assert!(faults(|it| it.loss
+            + it.reorder
+            + it.duplicate
+            + it.corrupt
+            == 0));
     }
 }

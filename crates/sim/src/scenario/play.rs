@@ -190,8 +190,11 @@ fn close(stage: &mut Stage<'_>) -> Result<(), Failure> {
     for host in &hosts {
         stage.world.with(*host, |actor, now| actor.close(now));
     }
-    let all_closed =
-        |stage: &Stage<'_>| Ok(hosts.iter().all(|host| stage.world.program(*host).is_closed()));
+    let all_closed = |stage: &Stage<'_>| {
+        Ok(hosts
+            .iter()
+            .all(|host| stage.world.program(*host).is_closed()))
+    };
     let until = stage.world.now() + CLOSING;
     if !stage.run_until(until, all_closed)? {
         let open = hosts.iter().map(|host| stage.world.program(*host));

@@ -67,7 +67,12 @@ impl Scenario {
 
     fn with_fewer_faults(&self) -> impl Iterator<Item = Self> + '_ {
         let changes: [fn(&mut Self); 14] = [
-            |it| it.faults = Faults { delay_ms: it.faults.delay_ms, ..Faults::default() },
+            |it| {
+                it.faults = Faults {
+                    delay_ms: it.faults.delay_ms,
+                    ..Faults::default()
+                }
+            },
             |it| it.settings = Settings::default(),
             |it| it.faults.loss = 0,
             |it| it.faults.bursts = false,

@@ -211,7 +211,8 @@ impl<'a> Stage<'a> {
         for one in &nodes {
             for other in &nodes {
                 let strange = !self.permits(*one, *other) && !self.permits(*other, *one);
-                let both_want = self.scenario.wants(*one, *other) && self.scenario.wants(*other, *one);
+                let both_want =
+                    self.scenario.wants(*one, *other) && self.scenario.wants(*other, *one);
                 let in_public = self.scenario.hosts[*other].nat.is_none();
                 if one != other && strange && in_public && !both_want {
                     let (host, address) = (self.seats[*one].host, self.seats[*other].local.ip());

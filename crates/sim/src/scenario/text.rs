@@ -60,20 +60,25 @@ impl Scenario {
         if !self.hosts[0].server {
             return Err("the first host has to be a server".to_owned());
         }
-        if self.hosts.iter().any(|host| host.server && host.nat.is_some()) {
+        if self
+            .hosts
+            .iter()
+            .any(|host| host.server && host.nat.is_some())
+        {
             return Err("a server is in public".to_owned());
         }
         if self.faults.mtu < MTU_MIN {
             return Err(format!("a link takes at least {MTU_MIN} octets"));
         }
         let steps = self.steps.iter().flat_map(|step| step.op.hosts());
-        let allowed = self.hosts.iter().flat_map(|host| host.allows.iter().copied());
+        let allowed = self
+            .hosts
+            .iter()
+            .flat_map(|host| host.allows.iter().copied());
         if let Some(missing) = steps.chain(allowed).find(|host| *host >= hosts) {
             return Err(format!("there is no host {missing}"));
         }
-        let talks_to_itself = |op: &Op| {
-            matches!(op, Op::Call { from, to, .. } | Op::Flow { from, to, .. } if from == to)
-        };
+        let talks_to_itself = |op: &Op| matches!(op, Op::Call { from, to, .. } | Op::Flow { from, to, .. } if from == to);
         if self.steps.iter().any(|step| talks_to_itself(&step.op)) {
             return Err("nobody calls himself".to_owned());
         }

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use keyway_wire::planted::{Fault, planted};
 use keyway_wire::Time;
+use keyway_wire::planted::{Fault, planted};
 
 use super::Association;
 use super::allowance::Allowance;

@@ -6,8 +6,8 @@
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::num::NonZero;
-use std::path::Path;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;

@@ -84,8 +84,8 @@ impl Flow {
         {
             match node.send_datagram(flow, &datagram(name, plan, self.direction, self.next)) {
                 // What finds no room is lost, as on any link.
-                Ok(())
-                | Err(SendDatagramError::QueueFull | SendDatagramError::TooLarge { .. }) => {}
+                Ok(()) | Err(SendDatagramError::QueueFull | SendDatagramError::TooLarge { .. }) => {
+                }
                 Err(error) => self.broken = Some(error.to_string()),
             }
             self.next += 1;

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 
 use keyway_identity::{NodeId, SecretKey};
 use keyway_node::{
-    Allow, Arrival, AssociationKey, Batch, Census, Config, ConnectId, Event, LookupId, Node, OpenError,
-    Record, SocketId, StreamKey, Wall,
+    Allow, Arrival, AssociationKey, Batch, Census, Config, ConnectId, Event, LookupId, Node,
+    OpenError, Record, SocketId, StreamKey, Wall,
 };
 use keyway_wire::{StreamKind, Time};
 
@@ -292,7 +292,9 @@ impl Actor {
 
     fn go_on_everywhere(&mut self, now: Time) {
         let streams: Vec<StreamKey> = self.jobs.keys().copied().collect();
-        streams.into_iter().for_each(|stream| self.go_on(now, stream));
+        streams
+            .into_iter()
+            .for_each(|stream| self.go_on(now, stream));
     }
 
     /// What is left of its streams is read, and with it that they have ended.
