@@ -5,7 +5,7 @@ use keyway_wire::Time;
 use super::Association;
 use super::close::{Closing, Phase};
 use super::violation::Violation;
-use crate::{AssociationEvent, EndReason, codes};
+use crate::{EndReason, codes};
 
 impl Association {
     /// Closes the association: CLOSE is sent until the peer says the same, at most for three probe timeouts, and then
@@ -25,7 +25,7 @@ impl Association {
         self.phase = Phase::Ended;
         self.sessions.end();
         self.streams.end(reason.clone());
-        self.events.push(AssociationEvent::Ended(reason));
+        self.events.end(reason);
     }
 
     /// The peer did what no honest peer does.

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use crate::AssociationEvent;
+use crate::{AssociationEvent, EndReason};
 
 /// Events of kinds that a peer can cause at will, each about another address: more than these of them are of no use.
 const ADDRESSES_MAX: usize = 32;
@@ -9,6 +9,8 @@ const ADDRESSES_MAX: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     queue: VecDeque<AssociationEvent>,
+    /// That the association is over: nothing comes after it, and that includes what streams have to say.
+    end: Option<EndReason>,
 }
 
 impl Events {
@@ -39,9 +41,19 @@ impl Events {
         self.queue.push_back(event);
     }
 
-    /// The oldest event.
+    /// The association is over.
+    pub(crate) fn end(&mut self, reason: EndReason) {
+        self.end = Some(reason);
+    }
+
+    /// The oldest event but the last one.
     pub(crate) fn pop(&mut self) -> Option<AssociationEvent> {
         self.queue.pop_front()
+    }
+
+    /// The last one, when all the others have been taken.
+    pub(crate) fn pop_end(&mut self) -> Option<AssociationEvent> {
+        self.end.take().map(AssociationEvent::Ended)
     }
 }
 

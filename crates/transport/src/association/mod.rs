@@ -273,6 +273,7 @@ impl Association {
         self.events
             .pop()
             .or_else(|| self.streams.poll_event().map(from_stream))
+            .or_else(|| self.events.pop_end())
     }
 
     /// The answer to [`AssociationEvent::CidWanted`]: an id that nobody else has, and that leads packets here.
