@@ -37,7 +37,7 @@ enum Command {
     Ci(ci::Arguments),
     /// Write the Rust of proto/*.proto into the crates, or check that it is current
     Proto(proto::Arguments),
-    /// Run the simulator's properties over many seeds, or replay one seed
+    /// Run the simulator's properties over seeds that nobody has tried, replay one, or hunt for planted faults
     Sim(sim::Arguments),
     /// Run the fuzz targets, each for some seconds
     Fuzz(fuzz::Arguments),
