@@ -41,7 +41,7 @@ enum Command {
     Proto(proto::Arguments),
     /// Tell which test shows which rule of proto/PROTOCOL.md, and which rules have none
     Requirements,
-    /// Run the simulator's properties over many seeds, or replay one seed
+    /// Run the simulator's properties over seeds that nobody has tried, replay one, or hunt for planted faults
     Sim(sim::Arguments),
     /// Run the fuzz targets, each for some seconds
     Fuzz(fuzz::Arguments),

@@ -11,6 +11,8 @@
 //!   them: delay, jitter, loss, reordering, duplication, corruption, rate, packet size, cuts.
 //! - Users do something over their streams ([`Plan`]): both sides know what the other sends, so that each octet is checked as it
 //!   comes.
+//! - A [`Scenario`] is what happens in a world, as data: from a seed, from octets, or from a file. Its hosts call each other, crash,
+//!   sleep and are attacked while everything goes wrong; healed, they have to work again, and closed, to leave nothing behind.
 //! - A [`Property`] is what has to hold whatever the seed. [`PROPERTIES`] lists them; the binary `keyway-sim` runs them over many
 //!   seeds (`cargo xtask sim`), the tests over a few.
 //!

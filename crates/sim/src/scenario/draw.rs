@@ -173,8 +173,11 @@ enum Kind {
     Overtake,
 }
 
+/// Whether a kind of step is in a swarm.
+type IsOn = fn(Swarm) -> bool;
+
 /// Each kind of step, how often it comes beside the others, and in which swarms.
-const KINDS: [(Kind, usize, fn(Swarm) -> bool); 14] = [
+const KINDS: [(Kind, usize, IsOn); 14] = [
     (Kind::Call, 8, |_| true),
     (Kind::Flow, 2, |swarm| swarm.flows),
     (Kind::GiveUp, 2, |swarm| swarm.giving_up),

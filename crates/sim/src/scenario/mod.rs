@@ -9,6 +9,8 @@
 //! | `draw`, `source` | scenarios from seeds and octets |
 //! | `text`   | scenarios as text |
 //! | `stage`  | the world of a scenario, and what its steps do in it |
+//! | `conditions` | its settings and faults, in the terms of nodes and links |
+//! | `verdict` | whether what became of an errand is what may become of it |
 //! | `actor`  | a node and its user, who follows orders and checks all that comes |
 //! | `attack` | whoever has no key: replays, changes packets |
 //! | `play`   | the phases of a run, and the verdict |
@@ -16,6 +18,7 @@
 
 mod actor;
 mod attack;
+mod conditions;
 mod draw;
 mod errand;
 mod play;
@@ -23,6 +26,7 @@ mod shrink;
 mod source;
 mod stage;
 mod text;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 

@@ -2,43 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
-use keyway_handshake::Limits;
 use keyway_identity::{NodeId, SecretKey};
-use keyway_node::{AssociationConfig, Config, Wall};
 use keyway_wire::Time;
 
 use super::actor::Actor;
 use super::attack::Attacker;
-use super::errand::{CallPlan, Errand, FlowPlan, Kind, Progress};
-use super::{Faults, Op, Scenario, Settings};
+use super::conditions::{config, links, wall};
+use super::errand::{CallPlan, Errand, FlowPlan, Kind};
+use super::{Faults, Op, Scenario};
 use crate::failure::Failure;
-use crate::link::LinkConfig;
-use crate::loss::Loss;
 use crate::network::{HostId, SiteId};
-use crate::random::Chance;
 use crate::trace::Trace;
 use crate::world::World;
 
 /// The port at which every node listens.
 const PORT: u16 = 4100;
 
-/// The wall-clock time at which every world begins: some second in 2027.
-const BEGINNING: u64 = 1_800_000_000;
-
 /// How long a NAT keeps a mapping: the shortest that RFC 4787 (REQ-5) allows.
 const NAT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Where somebody is at home who overtakes packets: nobody else is there.
 const OVERTAKER: ([u8; 4], u16) = ([203, 0, 113, 77], 777);
-
-/// How long the worst of a bad network is felt.
-const HEALING: Duration = Duration::from_secs(30);
-
-/// How many packets a link with a rate keeps waiting, in milliseconds of that rate.
-const QUEUE_MS: u64 = 200;
 
 /// A world with all that the scenario names, and what has become of it so far.
 pub(super) struct Stage<'a> {
@@ -71,8 +57,8 @@ pub(super) struct Assigned {
     pub(super) from: usize,
     pub(super) to: usize,
     /// How often processes had ended at both when it was given.
-    ends: [u32; 2],
-    given_up: bool,
+    pub(super) ends: [u32; 2],
+    pub(super) given_up: bool,
 }
 
 enum Undo {
@@ -335,7 +321,15 @@ impl<'a> Stage<'a> {
                 let id = self.seats[about].id;
                 self.if_up(from, |actor, now| actor.look_up(now, id));
             }
-            Op::Replay { .. } | Op::Forge { .. } => self.attack(op)?,
+            Op::Replay { count } => {
+                let result = self.attacker.replay(&mut self.world, count);
+                result.map_err(|what| self.failure(what))?;
+            }
+            Op::Forge { count } => {
+                let addresses: Vec<SocketAddr> = self.seats.iter().map(|seat| seat.local).collect();
+                let result = self.attacker.forge(&mut self.world, &addresses, count);
+                result.map_err(|what| self.failure(what))?;
+            }
             Op::Overtake {
                 host,
                 count,
@@ -346,16 +340,6 @@ impl<'a> Stage<'a> {
             }
         }
         Ok(())
-    }
-
-    fn attack(&mut self, op: Op) -> Result<(), Failure> {
-        let addresses: Vec<SocketAddr> = self.seats.iter().map(|seat| seat.local).collect();
-        let result = match op {
-            Op::Replay { count } => self.attacker.replay(&mut self.world, count),
-            Op::Forge { count } => self.attacker.forge(&mut self.world, &addresses, count),
-            _ => Ok(()),
-        };
-        result.map_err(|what| self.failure(what))
     }
 
     /// Lets a host's user act, if somebody is there and awake.
@@ -484,88 +468,11 @@ impl<'a> Stage<'a> {
             self.undo(&undo);
         }
     }
-
-    /// Whether nothing more is to be expected of an errand.
-    pub(super) fn is_settled(&self, assigned: &Assigned) -> Result<bool, String> {
-        let Assigned {
-            errand, from, to, ..
-        } = *assigned;
-        let name = errand.name;
-        let [caller, called] = [from, to].map(|host| &self.seats[host]);
-        if caller.ends != assigned.ends[0] {
-            return Ok(true);
-        }
-        let permitted = self.permits(from, to);
-        let actor = self.world.program(caller.host);
-        let is_welcome = permitted || self.scenario.wants(to, from);
-        if !is_welcome && actor.has_association_with(&called.id) {
-            return Err(format!(
-                "host {to} let host {from} in, whom it neither serves nor wants"
-            ));
-        }
-        let there = self.world.program(caller.host).progress(name);
-        match there {
-            Progress::Absent if assigned.given_up => Ok(true),
-            Progress::Absent => Ok(!permitted),
-            // Who came back without its state does not answer those whom it does not serve: it waits in vain.
-            Progress::Running(_) => Ok(!permitted && self.has_lost_state(to)),
-            Progress::Broken(_) if self.may_break(assigned) => Ok(true),
-            Progress::Broken(why) => Err(format!("errand {name} of host {from} broke: {why}")),
-            Progress::Done if matches!(errand.kind, Kind::Flow(_)) => Ok(true),
-            Progress::Done if !permitted => Err(format!(
-                "host {to} ran errand {name} of host {from}, whom it may not serve"
-            )),
-            Progress::Done => match self.world.program(called.host).progress(name) {
-                Progress::Done => Ok(true),
-                Progress::Running(_) => Ok(false),
-                _ if called.ends != assigned.ends[1] => Ok(true),
-                other => Err(format!(
-                    "errand {name} is done at host {from}, and at host {to}: {other:?}"
-                )),
-            },
-        }
-    }
-
-    /// Whether there is a reason for which an errand may break.
-    fn may_break(&self, assigned: &Assigned) -> bool {
-        // Whoever answers an INIT and hears nothing more for a while forgets it. The caller had taken the answer for an
-        // association, and its first streams end with it; nobody has heard of them.
-        let [_, there] = self.both_sides(assigned);
-        let unheard_of = there == Progress::Absent && self.world.now() <= self.healed_at();
-        unheard_of
-            || assigned.given_up
-            || !self.permits(assigned.from, assigned.to)
-            || self.has_lost_state(assigned.from)
-            || self.has_lost_state(assigned.to)
-    }
-
-    /// When everything is healed, and some seconds more, for what was lost before.
-    fn healed_at(&self) -> Time {
-        Time::ZERO + Duration::from_millis(self.scenario.safety_ms) + HEALING
-    }
-
-    /// Whether a process ever ended at a host.
-    pub(super) fn has_lost_state(&self, host: usize) -> bool {
-        self.seats[host].ends > 0
-    }
-
-    /// How far an errand has come at both ends.
-    pub(super) fn both_sides(&self, assigned: &Assigned) -> [Progress; 2] {
-        [assigned.from, assigned.to].map(|host| {
-            let actor = self.world.program(self.seats[host].host);
-            actor.progress(assigned.errand.name)
-        })
-    }
-
-    pub(super) fn progress(&self, assigned: &Assigned) -> Progress {
-        let host = self.seats[assigned.from].host;
-        self.world.program(host).progress(assigned.errand.name)
-    }
 }
 
 impl Scenario {
     /// Whether a host is ever to run an errand to another.
-    fn wants(&self, one: usize, other: usize) -> bool {
+    pub(super) fn wants(&self, one: usize, other: usize) -> bool {
         self.steps.iter().any(|step| {
             matches!(step.op, Op::Call { from, to, .. } | Op::Flow { from, to, .. } if (from, to) == (one, other))
         })
@@ -574,73 +481,4 @@ impl Scenario {
 
 fn is_attack(op: &Op) -> bool {
     matches!(op, Op::Replay { .. } | Op::Forge { .. })
-}
-
-/// What a wall clock shows that is wrong by so much.
-fn wall(now: Time, error: i64) -> Wall {
-    let right = BEGINNING + now.saturating_since(Time::ZERO).as_secs();
-    Wall(right.saturating_add_signed(error))
-}
-
-fn links(faults: &Faults) -> LinkConfig {
-    let chance = |percent: u32| Chance::percent(percent);
-    let loss = match faults.loss {
-        0 => Loss::None,
-        percent if faults.bursts => bursts_of_three(percent),
-        percent => Loss::Independent(chance(percent)),
-    };
-    LinkConfig {
-        delay: Duration::from_millis(faults.delay_ms),
-        jitter: Duration::from_millis(faults.jitter_ms),
-        loss,
-        reorder: chance(faults.reorder),
-        reorder_delay: Duration::from_millis(5),
-        duplicate: chance(faults.duplicate),
-        corrupt: chance(faults.corrupt),
-        rate: (faults.rate > 0).then_some(faults.rate),
-        queue: (faults.rate * QUEUE_MS / 1000).max(8 * 1500),
-        mtu: faults.mtu,
-    }
-}
-
-/// Three packets in a row on average, and so often that in all as many are lost as if it were one by one.
-fn bursts_of_three(percent: u32) -> Loss {
-    const LENGTH: u32 = 3;
-    let good = 100_u32.saturating_sub(percent).max(1);
-    Loss::Bursts {
-        begin: Chance::millionths(percent * 1_000_000 / (LENGTH * good)),
-        end: Chance::millionths(1_000_000 / LENGTH),
-        within: Chance::ALWAYS,
-    }
-}
-
-fn config(settings: &Settings, server: bool) -> Config {
-    let mut association = AssociationConfig::default();
-    if let Some(rekey_ms) = settings.rekey_ms {
-        // In the proportions of the defaults.
-        let times = |eighths: u64| Duration::from_millis(rekey_ms * eighths / 8);
-        association.rekey_after = times(8);
-        association.rekey_after_as_responder = times(10);
-        association.session_lifetime = times(12);
-    }
-    if let Some(packets_per_phase) = settings.packets_per_phase {
-        association.session = Limits {
-            packets_per_phase,
-            ..Limits::default()
-        };
-    }
-    if let Some(window) = settings.window {
-        association.streams.stream_window_initial = window;
-        association.streams.window_initial = window;
-    }
-    let mut config = Config {
-        server,
-        association: Arc::new(association),
-        ..Config::default()
-    };
-    if let Some(refresh_ms) = settings.refresh_ms {
-        config.record_refresh = Duration::from_millis(refresh_ms);
-        config.record_lifetime = config.record_refresh * 5;
-    }
-    config
 }
