@@ -9,6 +9,7 @@ mod fuzz;
 mod process;
 mod proto;
 mod sim;
+mod soak;
 mod step;
 mod test;
 mod workspace;
@@ -43,6 +44,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Run the micro-benchmarks
     Bench(bench::Arguments),
+    /// Run mixed traffic for long, and fail if any process grows
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

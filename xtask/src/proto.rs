@@ -134,7 +134,7 @@ fn compile(folder: &Path, source: &Path, name: &str) -> Result<String> {
 fn header(name: &str) -> String {
     format!(
         "//! The messages of `{name}`, written by `cargo xtask proto`. Change them there.\n\
-         #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = \"generated\")]\n\n"
+         #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::allow_attributes_without_reason, reason = \"generated\")]\n\n"
     )
 }
 
