@@ -23,6 +23,8 @@ use crate::sockets::{self, BindPlan};
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 /// What patience is without a word: a change of network, a restart of a router, a short tunnel.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Above the interval of keepalives (25 s), so that a peer whose pair is awake is never asked.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long a closing node waits for acknowledgements without a word.
 const LINGER: Duration = Duration::from_secs(30);
 
@@ -55,6 +57,7 @@ impl NodeBuilder {
             connect_deadline: CONNECT_DEADLINE,
             patience: PATIENCE,
             linger: LINGER,
+            silence_max: SILENCE_MAX,
         };
         Self {
             key: Key::Ephemeral,
@@ -115,6 +118,13 @@ impl NodeBuilder {
     /// How long [`Node::close`], and a node that nobody holds any more, wait for acknowledgements: 30 s without a word.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.settings.linger = linger;
+        self
+    }
+
+    /// For tests, which have no half minute.
+    #[cfg(test)]
+    pub(crate) fn silence_max(mut self, silence: Duration) -> Self {
+        self.settings.silence_max = silence;
         self
     }
 

@@ -64,6 +64,11 @@ impl Activity {
         self.last_heard = self.last_heard.max(now);
     }
 
+    /// When an authentic packet came last.
+    pub(crate) fn last_heard(&self) -> Time {
+        self.last_heard
+    }
+
     /// Whether at that time somebody still wants packets to go through, without anything waiting.
     pub(crate) fn is_wanted_at(&self, time: Time) -> bool {
         self.keepalive == Keepalive::Always || time < self.last_use + self.idle_after

@@ -385,6 +385,12 @@ impl Association {
         self.pings.ask()
     }
 
+    /// When the peer was last heard of: when an authentic packet came, or the association began.
+    #[must_use]
+    pub fn last_heard(&self) -> Time {
+        self.activity.last_heard()
+    }
+
     /// Whether the path is kept open while nobody uses the association.
     pub fn set_keepalive(&mut self, keepalive: Keepalive) {
         self.activity.set_keepalive(keepalive);
