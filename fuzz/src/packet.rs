@@ -11,6 +11,7 @@ pub fn packet(data: &[u8]) {
     let written = match packet {
         Packet::Init(init) => init.emit(&mut out),
         Packet::Resp(resp) => resp.emit(&mut out),
+        Packet::Cookie(cookie) => cookie.emit(&mut out),
         Packet::Data(header) => header.emit(&mut out),
         Packet::Relay(header) => header.emit(&mut out),
     };
@@ -26,10 +27,10 @@ pub fn packet(data: &[u8]) {
     assert!(packet_is_whole(packet, written, data.len()));
 }
 
-/// INIT and RESP are the whole datagram; of the others, something follows the header.
+/// INIT, RESP and COOKIE are the whole datagram; of the others, something follows the header.
 fn packet_is_whole(packet: Packet<'_>, written: usize, length: usize) -> bool {
     match packet {
-        Packet::Init(_) | Packet::Resp(_) => written == length,
+        Packet::Init(_) | Packet::Resp(_) | Packet::Cookie(_) => written == length,
         Packet::Data(_) | Packet::Relay(_) => written < length,
     }
 }

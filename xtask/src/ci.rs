@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::step::{Outcome, Steps};
-use crate::{fuzz, process, proto, sim, test};
+use crate::{fuzz, process, proto, requirements, sim, test};
 
 /// How many seeds of each property CI runs: seeds 0, 1, 2 and so on, the same ones each time.
 const SEEDS: u64 = 40;
@@ -36,8 +36,10 @@ enum Check {
     Generated,
     /// A crate depends only on crates above it, and cores on nothing that does I/O
     Arrows,
-    /// The paths named in README.md, ARCHITECTURE.md and proto/PROTOCOL.md exist
+    /// The files and sections that the papers name exist
     Papers,
+    /// Each rule of proto/PROTOCOL.md has a test, or a reason in proto/untested.txt
+    Requirements,
     /// Each fuzz target has a corpus, and every target accepts all of it
     Corpora,
     /// cargo-deny: banned crates, licences, sources
@@ -78,6 +80,7 @@ impl Check {
             Self::Generated => "generated",
             Self::Arrows => "arrows",
             Self::Papers => "papers",
+            Self::Requirements => "requirements",
             Self::Corpora => "corpora",
             Self::Deny => "deny",
             Self::Clippy => "clippy",
@@ -94,6 +97,7 @@ impl Check {
             Self::Generated => proto::check(),
             Self::Arrows => arrows::check(),
             Self::Papers => papers::check(),
+            Self::Requirements => requirements::check(),
             Self::Corpora => corpora::check(),
             Self::Deny => deny(),
             Self::Clippy => cargo(&[

@@ -8,6 +8,7 @@ mod ci;
 mod fuzz;
 mod process;
 mod proto;
+mod requirements;
 mod sim;
 mod soak;
 mod step;
@@ -38,6 +39,8 @@ enum Command {
     Ci(ci::Arguments),
     /// Write the Rust of proto/*.proto into the crates, or check that it is current
     Proto(proto::Arguments),
+    /// Tell which test shows which rule of proto/PROTOCOL.md, and which rules have none
+    Requirements,
     /// Run the simulator's properties over many seeds, or replay one seed
     Sim(sim::Arguments),
     /// Run the fuzz targets, each for some seconds
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Proto(arguments) => proto::run(&arguments),
+        Command::Requirements => requirements::run(),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

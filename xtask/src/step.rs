@@ -93,7 +93,7 @@ impl Finished {
             Verdict::Skipped(reason) => ("SKIPPED", reason.as_str()),
             Verdict::Failed { .. } => ("FAILED", ""),
         };
-        let head = format!("   {:<10} {mark:<7} {:>8}", self.name, seconds(self.took));
+        let head = format!("   {:<12} {mark:<7} {:>8}", self.name, seconds(self.took));
         if rest.is_empty() {
             head
         } else {

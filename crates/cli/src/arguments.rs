@@ -13,6 +13,9 @@ use crate::duration;
 use crate::forwarding::Forwarding;
 use crate::service::{Exposure, Service};
 
+/// Streams of one measurement: half of what a peer grants at once.
+const STREAMS_MAX: u32 = 512;
+
 /// Programs reach each other by public key.
 #[derive(Debug, Parser)]
 #[command(
@@ -29,6 +32,7 @@ Examples:
   ssh -o ProxyCommand='keyway pipe ID/ssh' user@laptop
   keyway demo                                                  all of it on this machine
 
+Every flag is also an environment variable: --server is KEYWAY_SERVER.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unreachable or timed out, 4 refused.
 Logs go to stderr; RUST_LOG=keyway=debug shows more.")]
 pub(crate) struct Arguments {
@@ -61,6 +65,24 @@ pub(crate) enum Command {
     Completions(Completions),
 }
 
+impl Command {
+    /// Whether results, and the last words of a failure, are JSON.
+    pub(crate) const fn json(&self) -> bool {
+        match self {
+            Self::Ping(ping) => ping.json,
+            Self::Perf(perf) => perf.json,
+            Self::Lookup(lookup) => lookup.json,
+            Self::Id(_)
+            | Self::Server(_)
+            | Self::Expose(_)
+            | Self::Forward(_)
+            | Self::Pipe(_)
+            | Self::Demo
+            | Self::Completions(_) => false,
+        }
+    }
+}
+
 /// Who this node is.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Identity {
@@ -81,23 +103,24 @@ pub(crate) struct NodeOptions {
     /// A server to meet peers at: what `keyway server` printed after `ready`; may be given several times
     ///
     /// In KEYWAY_SERVER they are separated by spaces.
-    #[arg(
-        long = "server",
-        value_name = "ID@HOST:PORT",
-        env = "KEYWAY_SERVER",
-        value_delimiter = ' '
-    )]
-    pub(crate) servers: Vec<ServerAddr>,
+    #[arg(long = "server", value_name = "ID@HOST:PORT", env = "KEYWAY_SERVER")]
+    pub(crate) servers: Vec<Listed<ServerAddr>>,
 
     /// Local address for UDP [default: every address, a port of the system's choice]
-    #[arg(long, value_name = "ADDR", env = "KEYWAY_BIND")]
+    #[arg(long, value_name = "IP:PORT", env = "KEYWAY_BIND", value_parser = local_address)]
     pub(crate) bind: Option<SocketAddr>,
+}
+
+impl NodeOptions {
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &ServerAddr> {
+        self.servers.iter().flat_map(|listed| &listed.0)
+    }
 }
 
 /// How long to wait for a peer that does not answer.
 #[derive(Copy, Clone, Debug, Args)]
 pub(crate) struct Patience {
-    /// How long to wait for a peer that does not answer, like 90s, 5m or 24h [default: 5m; for pipe 30s to connect, then 24h]
+    /// How long to bear with a peer that does not answer, like 90s, 5m or 24h [default: 5m]
     #[arg(long, value_name = "TIME", env = "KEYWAY_PATIENCE", value_parser = duration::parse)]
     pub(crate) patience: Option<Duration>,
 }
@@ -122,12 +145,7 @@ pub(crate) struct Server {
     pub(crate) identity: Identity,
 
     /// UDP address to listen on
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "KEYWAY_LISTEN",
-        default_value = "[::]:4433"
-    )]
+    #[arg(long, value_name = "IP:PORT", env = "KEYWAY_LISTEN", default_value = "[::]:4433", value_parser = local_address)]
     pub(crate) listen: SocketAddr,
 
     /// Address that others reach this server at [default: that of the default route]
@@ -149,14 +167,9 @@ pub(crate) struct Expose {
     #[command(flatten)]
     pub(crate) patience: Patience,
 
-    /// Who may connect: a node id, or `any`; may be given several times
-    #[arg(
-        long = "allow",
-        value_name = "ID|any",
-        env = "KEYWAY_ALLOW",
-        value_delimiter = ','
-    )]
-    pub(crate) allow: Vec<Admission>,
+    /// Who may connect, nobody without it: a node id, or `any`; may be given several times, or as a list with commas
+    #[arg(long = "allow", value_name = "ID|any", env = "KEYWAY_ALLOW")]
+    pub(crate) allow: Vec<Listed<Admission>>,
 
     /// Services and what they lead to
     #[arg(required = true, value_name = "SERVICE=TARGET")]
@@ -187,6 +200,9 @@ pub(crate) struct Forward {
 Examples:
   ssh -o ProxyCommand='keyway pipe ID/ssh' user@laptop
   tar c . | keyway pipe ID/backup")]
+#[command(mut_arg("patience", |patience| patience.help(
+    "How long to bear with a peer that does not answer, like 90s, 5m or 24h [default: 30s to connect, then 24h]"
+)))]
 pub(crate) struct Pipe {
     #[command(flatten)]
     pub(crate) node: NodeOptions,
@@ -211,8 +227,8 @@ pub(crate) struct Ping {
     #[arg(value_name = "PEER")]
     pub(crate) peer: PeerAddr,
 
-    /// Stop after this many round trips [default: go on until interrupted]
-    #[arg(short, long, value_name = "N", env = "KEYWAY_COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Stop after this many round trips [default: go on until interrupted, or until stdin, where it is a pipe, is closed]
+    #[arg(short, long, value_name = "N", env = "KEYWAY_COUNT", value_parser = count::<u64>)]
     pub(crate) count: Option<u64>,
 
     /// Seconds between two pings
@@ -236,6 +252,9 @@ Examples:
   keyway perf --serve --allow any --key perf.key --server SERVER
   keyway perf ID --seconds 10 --streams 4 --server SERVER
   keyway perf ID --reverse --json")]
+#[command(mut_arg("patience", |patience| patience.help(
+    "How long to bear with a peer that does not answer, like 90s, 5m or 24h [default: 30s to connect, then 5m]"
+)))]
 pub(crate) struct Perf {
     #[command(flatten)]
     pub(crate) node: NodeOptions,
@@ -254,21 +273,16 @@ pub(crate) struct Perf {
     #[arg(long, env = "KEYWAY_SERVE", value_parser = BoolishValueParser::new())]
     pub(crate) serve: bool,
 
-    /// With --serve, who may measure: a node id, or `any`; may be given several times
-    #[arg(
-        long = "allow",
-        value_name = "ID|any",
-        env = "KEYWAY_ALLOW",
-        value_delimiter = ','
-    )]
-    pub(crate) allow: Vec<Admission>,
+    /// With --serve, who may measure: a node id, or `any`; may be given several times, or as a list with commas
+    #[arg(long = "allow", value_name = "ID|any", env = "KEYWAY_ALLOW")]
+    pub(crate) allow: Vec<Listed<Admission>>,
 
-    /// For how long to measure
+    /// For how many seconds to measure
     #[arg(long, value_name = "N", env = "KEYWAY_SECONDS", default_value = "10", value_parser = duration::seconds)]
     pub(crate) seconds: Duration,
 
     /// Streams at once
-    #[arg(long, value_name = "N", env = "KEYWAY_STREAMS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=512))]
+    #[arg(long, value_name = "N", env = "KEYWAY_STREAMS", default_value_t = 1, value_parser = streams)]
     pub(crate) streams: u32,
 
     /// The peer sends, this side receives
@@ -313,6 +327,67 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// One or more of the same kind in one word, as variables have them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed<T>(pub(crate) Vec<T>);
+
+impl std::str::FromStr for Listed<ServerAddr> {
+    type Err = String;
+
+    /// Commas separate the addresses of one server, so only white space can separate servers.
+    fn from_str(text: &str) -> Result<Self, String> {
+        list(text, text.split_whitespace())
+    }
+}
+
+impl std::str::FromStr for Listed<Admission> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = text.split(|character: char| character == ',' || character.is_whitespace());
+        list(text, words.filter(|word| !word.is_empty()))
+    }
+}
+
+/// What is wrong is said with the word that is wrong, where there are several.
+fn list<'a, T: std::str::FromStr<Err: std::fmt::Display>>(
+    text: &str,
+    words: impl Iterator<Item = &'a str>,
+) -> Result<Listed<T>, String> {
+    let parsed = words.map(|word| {
+        word.parse().map_err(|error| {
+            if word == text.trim() {
+                format!("{error}")
+            } else {
+                format!("`{word}`: {error}")
+            }
+        })
+    });
+    let parsed: Vec<T> = parsed.collect::<Result<_, _>>()?;
+    if parsed.is_empty() {
+        return Err("nothing is given".to_owned());
+    }
+    Ok(Listed(parsed))
+}
+
+fn count<T: std::str::FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| *number != T::default());
+    number.ok_or_else(|| "not a whole number from 1 on".to_owned())
+}
+
+fn streams(text: &str) -> Result<u32, String> {
+    let number = count(text).ok().filter(|number| *number <= STREAMS_MAX);
+    number.ok_or_else(|| format!("not a whole number from 1 to {STREAMS_MAX}"))
+}
+
+/// An address of this machine to bind. Names are not for this: one name may stand for several addresses.
+fn local_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "not an address with a port: write IP:PORT, as in 127.0.0.1:4433, 0.0.0.0:4433 or [::]:4433 (port 0: any free one)"
+            .to_owned()
+    })
+}
+
 /// One word after --allow.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
@@ -329,7 +404,7 @@ impl std::str::FromStr for Admission {
         }
         text.parse()
             .map(Self::Node)
-            .map_err(|error| format!("{error}; write a node id, or `any`"))
+            .map_err(|error| format!("{error}; write a node id alone, or `any`"))
     }
 }
 
@@ -370,5 +445,22 @@ mod tests {
         assert_eq!("any".parse(), Ok(Admission::Any));
         assert!("Any".parse::<Admission>().is_err());
         assert!("".parse::<Admission>().is_err());
+    }
+
+    #[test]
+    fn lists_may_have_more_space_than_they_need() {
+        let id = keyway::SecretKey::from_bytes([1; 32]).node_id();
+        let allow: Listed<Admission> = format!(" {id}, any\n,").parse().unwrap();
+        assert_eq!(allow.0, [Admission::Node(id), Admission::Any]);
+        let servers = format!("{id}@192.0.2.1:1,192.0.2.2:1  {id}@192.0.2.3:1\n");
+        let servers: Listed<ServerAddr> = servers.parse().unwrap();
+        assert_eq!(servers.0.len(), 2);
+        assert!(" , ".parse::<Listed<Admission>>().is_err());
+    }
+
+    #[test]
+    fn in_a_list_the_wrong_word_is_named() {
+        let message = "any,nobody".parse::<Listed<Admission>>().unwrap_err();
+        assert!(message.starts_with("`nobody`: "), "{message}");
     }
 }

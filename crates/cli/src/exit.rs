@@ -6,6 +6,7 @@
 )]
 
 use std::fmt;
+use std::io;
 
 use keyway::{
     BindError, CloseError, ConnectError, DatagramError, ListenError, LookupError, Lost, ReadError,
@@ -20,6 +21,19 @@ pub(crate) enum Exit {
     Usage = 2,
     Unreachable = 3,
     Refused = 4,
+}
+
+impl Exit {
+    /// The word that scripts find in the object of `--json`.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// Why a command could not do its work.
@@ -57,6 +71,44 @@ impl Failure {
             message: message.to_string(),
         }
     }
+
+    /// The same failure, with a next step that only the command knows, where the peer said no.
+    pub(crate) fn if_refused(mut self, next_step: &str) -> Self {
+        if self.exit == Exit::Refused {
+            self.message.push_str(next_step);
+        }
+        self
+    }
+
+    /// A node that was asked to reach itself.
+    pub(crate) fn one_key_for_two(id: impl fmt::Display) -> Self {
+        Self::usage(format_args!(
+            "{id} is this node itself: both ends have the same key; give each its own with --key FILE"
+        ))
+    }
+}
+
+/// What helps where the system refuses a local socket, as the end of a message.
+pub(crate) fn socket_next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program has it: choose another, or port 0 for a free one"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "; no interface of this machine has this address: take one that `ip addr` lists, or 0.0.0.0 or [::] for all"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; choose one that this user may open, such as a port from 1024 on"
+        }
+        io::ErrorKind::AlreadyExists => "; it is not a socket: choose another path",
+        io::ErrorKind::NotFound => "; make its folder first, or check the path",
+        io::ErrorKind::NotADirectory => "; the path leads through something that is no folder",
+        // The resolver's own errors have no number.
+        _ if error.raw_os_error().is_none() => {
+            "; write an address of this machine, such as 127.0.0.1"
+        }
+        _ => "",
+    }
 }
 
 impl fmt::Display for Failure {
@@ -74,9 +126,15 @@ fn exit_of_lost(lost: &Lost) -> Exit {
 
 impl From<Lost> for Failure {
     fn from(error: Lost) -> Self {
+        let message = match &error {
+            Lost::PeerClosed { reason, .. } if reason.is_empty() => {
+                "the peer ended: connect again once its program runs".to_owned()
+            }
+            _ => error.to_string(),
+        };
         Self {
             exit: exit_of_lost(&error),
-            message: error.to_string(),
+            message,
         }
     }
 }
@@ -105,8 +163,14 @@ impl From<ConnectError> for Failure {
                     "no way to {peer} is known: give --server ID@HOST:PORT, or the peer's address, as in {peer}@HOST:PORT"
                 ));
             }
-            ConnectError::Service(_) | ConnectError::Myself { .. } => Exit::Usage,
-            ConnectError::Lost(lost) => exit_of_lost(lost),
+            ConnectError::Myself { peer } => return Self::one_key_for_two(peer),
+            ConnectError::Service(_) => Exit::Usage,
+            ConnectError::Resolve { .. } => {
+                return Self::unreachable(format_args!(
+                    "{error}; check the name, or write the address in numbers"
+                ));
+            }
+            ConnectError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Unreachable,
         };
         Self {
@@ -125,7 +189,7 @@ impl From<ReadError> for Failure {
         }
         let exit = match &error {
             ReadError::Refused => Exit::Refused,
-            ReadError::Lost(lost) => exit_of_lost(lost),
+            ReadError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Failed,
         };
         Self {
@@ -144,7 +208,7 @@ impl From<WriteError> for Failure {
         }
         let exit = match &error {
             WriteError::Refused => Exit::Refused,
-            WriteError::Lost(lost) => exit_of_lost(lost),
+            WriteError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Failed,
         };
         Self {
@@ -158,7 +222,7 @@ impl From<DatagramError> for Failure {
     fn from(error: DatagramError) -> Self {
         let exit = match &error {
             DatagramError::Refused => Exit::Refused,
-            DatagramError::Lost(lost) => exit_of_lost(lost),
+            DatagramError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Failed,
         };
         Self {
@@ -174,7 +238,7 @@ impl From<LookupError> for Failure {
             LookupError::NoServer => {
                 return Self::usage("there is no server to ask: give --server ID@HOST:PORT");
             }
-            LookupError::Lost(lost) => exit_of_lost(lost),
+            LookupError::Lost(lost) => return lost.clone().into(),
             _ => Exit::Unreachable,
         };
         Self {
@@ -186,13 +250,12 @@ impl From<LookupError> for Failure {
 
 impl From<BindError> for Failure {
     fn from(error: BindError) -> Self {
-        let in_use = matches!(&error, BindError::Socket { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse);
-        let hint = if in_use {
-            "; another program has this port: choose another, or port 0 for a free one"
-        } else {
-            ""
-        };
-        Self::new(format!("{error}{hint}"))
+        match &error {
+            BindError::Socket { source, .. } => {
+                Self::new(format!("{error}{}", socket_next_step(source)))
+            }
+            _ => Self::new(error),
+        }
     }
 }
 
@@ -209,8 +272,8 @@ impl From<CloseError> for Failure {
 }
 
 /// An error of `AsyncRead` or `AsyncWrite` carries ours inside.
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
         let inner = error.get_ref();
         if let Some(read) = inner.and_then(|inner| inner.downcast_ref::<ReadError>()) {
             return read.clone().into();

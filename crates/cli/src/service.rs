@@ -43,6 +43,16 @@ impl FromStr for Socket {
     }
 }
 
+impl Socket {
+    /// Whether the system chooses, so that two of these are two sockets.
+    pub(crate) fn is_any_port(&self) -> bool {
+        match self {
+            Self::Tcp(address) | Self::Udp(address) => address.ends_with(":0"),
+            Self::Unix(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -87,9 +97,7 @@ impl FromStr for Exposure {
             format!("`{text}` has no `=`: write SERVICE=TARGET, as in http=tcp:127.0.0.1:8080")
         })?;
         let target: Socket = target.parse()?;
-        if let Socket::Tcp(address) | Socket::Udp(address) = &target
-            && address.ends_with(":0")
-        {
+        if target.is_any_port() {
             return Err(format!("{target}: a target needs its real port"));
         }
         Ok(Self {

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use keyway_identity::NodeId;
-use keyway_wire::{Cid, INIT_LEN, Init, Resp};
+use keyway_wire::{Cid, Cookie, INIT_LEN, Init, MAC_LEN, Resp};
 use rand_core::CryptoRng;
 
 use crate::{
+    cookie::{CookieKey, ReceivedCookie},
     error::{HandshakeError, PayloadError},
     local::LocalIdentity,
     mac::Mac1Key,
@@ -20,6 +21,7 @@ use crate::{
 /// INIT is the same at each retry and on each path, so that the responder recognizes it.
 pub struct Dial {
     packet: Box<[u8; INIT_LEN]>,
+    remote: NodeId,
     sender: Cid,
     mac1: Mac1Key,
     /// `None` after an authentic RESP.
@@ -50,6 +52,7 @@ impl Dial {
         Mac1Key::of(remote).finish(packet.as_mut());
         Ok(Self {
             packet,
+            remote: *remote,
             sender,
             mac1: local.mac1.clone(),
             noise: Some(noise),
@@ -60,6 +63,35 @@ impl Dial {
     #[must_use]
     pub fn packet(&self) -> &[u8] {
         self.packet.as_ref()
+    }
+
+    /// The same INIT, with `mac2` by this cookie.
+    #[must_use]
+    pub fn packet_with(&self, cookie: &ReceivedCookie) -> [u8; INIT_LEN] {
+        let mut packet = *self.packet;
+        cookie.finish(&mut packet);
+        packet
+    }
+
+    /// Reads a COOKIE: the responder is under load, and wants to see `mac2`.
+    ///
+    /// # Errors
+    /// Packets that are not authentic, or answer another INIT, and any after RESP. Nothing changes by any of them.
+    pub fn read_cookie(&self, packet: &[u8]) -> Result<ReceivedCookie, HandshakeError> {
+        let cookie = Cookie::parse(packet)?;
+        if cookie.receiver != self.sender {
+            return Err(HandshakeError::WrongReceiver);
+        }
+        if self.noise.is_none() {
+            return Err(HandshakeError::Finished);
+        }
+        CookieKey::of(&self.remote).open(&cookie, self.own_mac1())
+    }
+
+    fn own_mac1(&self) -> &[u8; MAC_LEN] {
+        self.packet[Init::MAC1]
+            .first_chunk()
+            .expect("the range has the length of a MAC")
     }
 
     /// Reads the RESP: what it says, the CID under which the responder receives, and the session, which may be used at once.

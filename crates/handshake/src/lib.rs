@@ -73,7 +73,8 @@
 //! - The static key is the X25519 form of the node's Ed25519 key. Two node ids, of a key and of its negative, share one
 //!   form, so the handshake names both sides by their node ids, and whoever keeps state keeps it by those.
 //! - `mac1` ends both packets: HMAC-SHA256 under SHA-256(`keyway v1 mac1` ‖ the receiver's node id), over all octets before
-//!   it, cut to 16. `mac2` is zeros and not looked at: it belongs to cookies.
+//!   it, cut to 16. `mac2` is zeros, or in an INIT the answer to a COOKIE: [`Cookies`] at the responder, which keeps no
+//!   state for it, and [`Dial::read_cookie`] at the initiator. When cookies are asked for is the node's decision.
 //! - Payloads are `proto/handshake.proto`. The key schedule of a [`Session`] is HKDF with the labels `keyway v1 key`,
 //!   `keyway v1 iv` and `keyway v1 phase`; `proto/vectors/handshake.json` has every step of one handshake.
 //!
@@ -92,6 +93,7 @@
 //! [`InitPayload::counter`]); the choice among simultaneous sessions; packet numbers, replay windows, and when to ratchet.
 //! There is no clock here, and randomness is an argument.
 
+mod cookie;
 mod dial;
 mod error;
 mod generated;
@@ -106,6 +108,7 @@ mod session;
 mod tests;
 
 pub use self::{
+    cookie::{Cookies, ReceivedCookie},
     dial::Dial,
     error::{HandshakeError, PayloadError},
     incoming::{Incoming, digest, read_init},

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_wire::Packet;
 
-use crate::{mac::Mac1Key, noise::x25519::KeyPair};
+use crate::{cookie::CookieKey, mac::Mac1Key, noise::x25519::KeyPair};
 
 /// A node's own static identity, ready for use: made once, used for each handshake.
 ///
@@ -14,6 +14,7 @@ pub struct LocalIdentity {
     node_id: NodeId,
     pub(crate) static_key: Arc<KeyPair>,
     pub(crate) mac1: Mac1Key,
+    pub(crate) cookie: CookieKey,
 }
 
 impl LocalIdentity {
@@ -25,6 +26,7 @@ impl LocalIdentity {
             node_id,
             static_key: Arc::new(KeyPair::new(&secret_key.to_x25519())),
             mac1: Mac1Key::of(&node_id),
+            cookie: CookieKey::of(&node_id),
         }
     }
 
@@ -52,6 +54,6 @@ pub fn check_mac1(local: &LocalIdentity, packet: &[u8]) -> bool {
     match Packet::parse(packet) {
         Ok(Packet::Init(init)) => local.mac1.verify(packet, init.mac1),
         Ok(Packet::Resp(resp)) => local.mac1.verify(packet, resp.mac1),
-        Ok(Packet::Data(_) | Packet::Relay(_)) | Err(_) => false,
+        Ok(Packet::Cookie(_) | Packet::Data(_) | Packet::Relay(_)) | Err(_) => false,
     }
 }

@@ -13,6 +13,16 @@ use crate::text::{self, ParseNodeIdError};
 ///
 /// Printed and parsed in its text form of 56 characters, which finds typing mistakes (see [`ParseNodeIdError`]).
 /// Ordered by the octets of the key, which both sides of an association use to break ties.
+///
+/// ```
+/// use keyway_identity::{NodeId, SecretKey};
+///
+/// let id = SecretKey::from_bytes([7; 32]).node_id();
+/// let text = id.to_string();
+/// assert_eq!(text.len(), NodeId::TEXT_LEN);
+/// assert_eq!(text.to_uppercase().parse(), Ok(id)); // the case does not matter
+/// assert!(text.replacen(&text[..1], "9", 1).parse::<NodeId>().is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId([u8; NodeId::LEN]);
 
@@ -110,7 +120,16 @@ impl FromStr for NodeId {
 }
 
 /// Why 32 octets are not a node id. Whoever sent them is broken or hostile; drop the message.
+///
+/// ```
+/// use keyway_identity::{NodeId, NodeIdError};
+///
+/// let mut neutral = [0; 32]; // the neutral element of the group
+/// neutral[0] = 1;
+/// assert_eq!(NodeId::from_bytes(neutral), Err(NodeIdError::SmallOrder));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NodeIdError {
     /// No point of the curve has this encoding.
     #[error("key is not a point of the curve")]
@@ -142,7 +161,7 @@ mod tests {
         prime
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn every_point_of_small_order_is_refused() {
         for point in EIGHT_TORSION {
@@ -151,7 +170,7 @@ mod tests {
         }
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn every_encoding_with_y_not_below_the_prime_is_refused() {
         for above in 0..19 {
@@ -166,7 +185,7 @@ mod tests {
         }
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_sign_bit_on_x_zero_is_refused() {
         let mut one = [0; 32];
@@ -180,7 +199,7 @@ mod tests {
         }
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_valid_key_plus_any_point_of_small_order_is_refused() {
         let key = SecretKey::from_bytes([3; 32]).node_id().point();
@@ -197,6 +216,7 @@ mod tests {
         assert_eq!(*NodeId::from_bytes(bytes).unwrap().as_bytes(), bytes);
     }
 
+    // R3.1
     #[test]
     fn octets_that_are_no_point_are_refused() {
         let mut bytes = [0; 32];

@@ -44,6 +44,9 @@ pub(crate) fn encode(key: &SecretKey) -> Zeroizing<String> {
 }
 
 pub(crate) fn decode(text: &str) -> Result<SecretKey, PemError> {
+    if text.trim().is_empty() {
+        return Err(PemError::Empty);
+    }
     let label = der_pem::decode_label(text.as_bytes()).map_err(|_| PemError::NotPem)?;
     if label != LABEL {
         return Err(PemError::Label {
@@ -108,13 +111,23 @@ pub(crate) fn reflow(text: &str) -> Zeroizing<String> {
 }
 
 /// Why a text is not the secret key of a node. The text itself is never part of the message.
+///
+/// ```
+/// use keyway_identity::{PemError, SecretKey};
+///
+/// assert_eq!(SecretKey::from_pem("hunter2").unwrap_err(), PemError::NotPem);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PemError {
+    /// There is nothing, or white space alone.
+    #[error("empty")]
+    Empty,
     /// No PEM document: no `-----BEGIN …-----` line, or no matching end.
     #[error("not a PEM document (it should begin with -----BEGIN PRIVATE KEY-----)")]
     NotPem,
     /// A PEM document of something else.
-    #[error("PEM document holds a {found}, not a PRIVATE KEY")]
+    #[error("PEM document of another kind: {found}, not PRIVATE KEY")]
     Label {
         /// What the document says it is; the first 40 characters of that.
         found: String,
@@ -265,8 +278,11 @@ MC4CAQAwBQYDK2VuBCIEIBA9GZuRWpiQDu0ypE3x3lnkxS2UihbEsJcWLH6dnWJH
             found: "ENCRYPTED PRIVATE KEY".to_owned(),
         };
         assert_eq!(decode(&encrypted), Err(expected));
-        for nothing in ["", "hello", "-----BEGIN PRIVATE KEY-----"] {
-            assert_eq!(decode(nothing), Err(PemError::NotPem), "{nothing:?}");
+        for other in ["hello", "-----BEGIN PRIVATE KEY-----"] {
+            assert_eq!(decode(other), Err(PemError::NotPem), "{other:?}");
+        }
+        for nothing in ["", " \n"] {
+            assert_eq!(decode(nothing), Err(PemError::Empty), "{nothing:?}");
         }
     }
 

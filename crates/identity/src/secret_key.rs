@@ -15,6 +15,17 @@ use crate::signature::{Signature, signed_message};
 ///
 /// Wiped when dropped, compared in constant time, and not shown by `Debug`. It lies on the heap, so that moving
 /// the value leaves no copies behind. It is not `Clone`: share it by reference.
+///
+/// ```
+/// use keyway_identity::SecretKey;
+/// use rand_core::SeedableRng;
+///
+/// let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1); // in earnest, seeded by the system
+/// let key = SecretKey::generate(&mut rng);
+/// let same = SecretKey::from_pem(&key.to_pem()).unwrap();
+/// assert_eq!(same.node_id(), key.node_id());
+/// assert_eq!(format!("{key:?}"), "SecretKey(..)");
+/// ```
 pub struct SecretKey(Box<SigningKey>);
 
 impl SecretKey {
@@ -58,6 +69,9 @@ impl SecretKey {
     ///
     /// As [`from_pem`](Self::from_pem).
     pub fn from_variable(text: &str) -> Result<Self, PemError> {
+        if text.trim().is_empty() {
+            return Err(PemError::Empty);
+        }
         pem::decode(&pem::reflow(text))
     }
 

@@ -3,6 +3,15 @@
 use std::fmt;
 
 /// An Ed25519 signature over a context label and a message. Any 64 octets may stand here; only verification tells.
+///
+/// ```
+/// use keyway_identity::SecretKey;
+///
+/// let key = SecretKey::from_bytes([7; 32]);
+/// let signature = key.sign("example greeting v1", b"hello");
+/// assert!(key.node_id().verify("example greeting v1", b"hello", &signature).is_ok());
+/// assert!(key.node_id().verify("example farewell v1", b"hello", &signature).is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature([u8; Signature::LEN]);
 
@@ -117,7 +126,7 @@ mod tests {
         );
     }
 
-    // A5: a second form of a signature must not pass for a new one.
+    // A5, R3.5: a second form of a signature must not pass for a new one.
     #[test]
     fn adding_the_group_order_to_s_does_not_make_a_second_signature() {
         let mut bytes = *key().sign("record", b"hello").as_bytes();
@@ -145,6 +154,7 @@ mod tests {
     }
 
     proptest! {
+        // R3.5
         #[test]
         fn any_flipped_bit_of_a_signature_is_found(bit in 0usize..512) {
             let mut bytes = *key().sign("record", b"hello").as_bytes();

@@ -34,6 +34,35 @@ pub trait Signable: Sized {
 ///
 /// Exists only with a signature that was made or verified here. The octets stay as they came, because encoding the
 /// value again may give others (protobuf promises no canonical form), under which the signature does not verify.
+///
+/// ```
+/// use keyway_identity::{NodeId, NodeIdError, SecretKey, Signable, Signed};
+///
+/// /// "I am here."
+/// #[derive(Debug, PartialEq)]
+/// struct Presence(NodeId);
+///
+/// impl Signable for Presence {
+///     const CONTEXT: &'static str = "example presence v1";
+///     const LEN_MAX: usize = 32;
+///     type Error = NodeIdError;
+///
+///     fn signer(&self) -> NodeId {
+///         self.0
+///     }
+///     fn to_bytes(&self) -> Vec<u8> {
+///         self.0.as_bytes().to_vec()
+///     }
+///     fn from_bytes(bytes: &[u8]) -> Result<Self, NodeIdError> {
+///         NodeId::from_bytes(bytes.try_into().unwrap_or_default()).map(Self)
+///     }
+/// }
+///
+/// let key = SecretKey::from_bytes([7; 32]);
+/// let signed = Signed::sign(Presence(key.node_id()), &key).unwrap();
+/// let heard = Signed::<Presence>::verify(signed.bytes(), signed.signature()).unwrap();
+/// assert_eq!(heard.value(), signed.value());
+/// ```
 #[derive(Clone)]
 pub struct Signed<T> {
     value: T,
@@ -222,6 +251,7 @@ mod tests {
         assert_eq!(read.into_value(), note("hello"));
     }
 
+    // R3.5
     #[test]
     fn the_octets_stay_as_they_came_where_encoding_again_would_differ() {
         let mut bytes = note("hello").to_bytes();

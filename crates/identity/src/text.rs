@@ -79,10 +79,7 @@ pub(crate) fn decode(text: &str) -> Result<[u8; KEY_LEN], ParseNodeIdError> {
 }
 
 fn decode_base32(text: &str) -> Result<[u8; BINARY_LEN], ParseNodeIdError> {
-    let characters = text.chars().count();
-    if characters != TEXT_LEN {
-        return Err(ParseNodeIdError::Length { actual: characters });
-    }
+    check_characters(text)?;
     let mut values = [0; TEXT_LEN];
     for (index, (character, value)) in text.chars().zip(&mut values).enumerate() {
         *value = value_of(character).ok_or(ParseNodeIdError::Character {
@@ -103,6 +100,31 @@ fn decode_base32(text: &str) -> Result<[u8; BINARY_LEN], ParseNodeIdError> {
     Ok(binary)
 }
 
+/// Names the one mistake that explains the text best.
+///
+/// Where a whole id has something pasted behind it or in its midst, that is the news, and the length only its
+/// consequence. A text that is no id at all is told by its length rather than by the first character that offends.
+fn check_characters(text: &str) -> Result<(), ParseNodeIdError> {
+    let actual = text.chars().count();
+    let legal = |character: &char| value_of(*character).is_some();
+    let Some((index, character)) = text.chars().enumerate().find(|(_, c)| !legal(c)) else {
+        return match actual {
+            TEXT_LEN => Ok(()),
+            _ => Err(ParseNodeIdError::Length { actual }),
+        };
+    };
+    if index == TEXT_LEN {
+        return Err(ParseNodeIdError::Followed { character });
+    }
+    if actual == TEXT_LEN || text.chars().filter(legal).count() == TEXT_LEN {
+        return Err(ParseNodeIdError::Character {
+            character,
+            position: index + 1,
+        });
+    }
+    Err(ParseNodeIdError::Length { actual })
+}
+
 /// The five bits that a character stands for.
 fn value_of(character: char) -> Option<u8> {
     let character = u8::try_from(character).ok()?;
@@ -119,7 +141,15 @@ fn value_of(character: char) -> Option<u8> {
 /// Found for certain are: one wrong character, two neighbours wrong or swapped, two characters swapped at any distance,
 /// three neighbours rotated, and a lost or doubled character (by the length). Of other mistakes, one in 65,536 is
 /// missed.
+///
+/// ```
+/// use keyway_identity::{NodeId, ParseNodeIdError};
+///
+/// let error = "key".parse::<NodeId>().unwrap_err();
+/// assert_eq!(error, ParseNodeIdError::Length { actual: 3 });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParseNodeIdError {
     /// Not 56 characters long.
     Length {
@@ -132,6 +162,11 @@ pub enum ParseNodeIdError {
         character: char,
         /// Where it stands; the first character of the text has position 1.
         position: usize,
+    },
+    /// Something follows the 56 characters of an id: an address, a service, white space.
+    Followed {
+        /// What follows first.
+        character: char,
     },
     /// The check sum does not match: the text was mistyped or cut and pasted wrongly.
     Checksum,
@@ -148,7 +183,10 @@ impl fmt::Display for ParseNodeIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { actual } => {
-                write!(f, "a node id has {TEXT_LEN} characters, this has {actual}")
+                write!(
+                    f,
+                    "a node id has {TEXT_LEN} characters, this has {actual}: copy it whole"
+                )
             }
             Self::Character {
                 character,
@@ -157,7 +195,14 @@ impl fmt::Display for ParseNodeIdError {
                 write!(f, "illegal character {character:?} at position {position}")?;
                 f.write_str(lookalike(*character))
             }
-            Self::Checksum => f.write_str("checksum is wrong: mistyped?"),
+            Self::Followed { character } => {
+                write!(
+                    f,
+                    "a node id ends after {TEXT_LEN} characters, and here {character:?} follows"
+                )?;
+                f.write_str(follower(*character))
+            }
+            Self::Checksum => f.write_str("checksum is wrong: mistyped? copy it again"),
             Self::Version { version } => {
                 write!(
                     f,
@@ -175,6 +220,7 @@ impl std::error::Error for ParseNodeIdError {
             Self::Key(error) => Some(error),
             Self::Length { .. }
             | Self::Character { .. }
+            | Self::Followed { .. }
             | Self::Checksum
             | Self::Version { .. } => None,
         }
@@ -187,6 +233,17 @@ fn lookalike(character: char) -> &'static str {
         '0' => " (the letter 'o'?)",
         '1' => " (the letter 'l' or 'i'?)",
         '8' => " (the letter 'b'?)",
+        white if white.is_whitespace() => " (white space: remove it)",
+        _ => "",
+    }
+}
+
+/// What people write behind an id, where the id alone is wanted.
+fn follower(character: char) -> &'static str {
+    match character {
+        '@' => " (leave the address out)",
+        '/' => " (leave the service out)",
+        white if white.is_whitespace() => " (white space: remove it)",
         _ => "",
     }
 }
@@ -231,6 +288,7 @@ mod tests {
         assert_eq!(text.parse(), Ok(id.unwrap()));
     }
 
+    // R3.4
     #[test]
     fn every_single_wrong_character_is_found() {
         for correct in samples() {
@@ -244,6 +302,7 @@ mod tests {
         }
     }
 
+    // R3.4
     #[test]
     fn every_swap_of_two_characters_is_found_at_any_distance() {
         for correct in samples() {
@@ -313,6 +372,7 @@ mod tests {
         expected(&binary) ^ check ^ expected(&[0; BINARY_LEN])
     }
 
+    // R3.3
     #[test]
     fn upper_case_is_read_and_lower_case_is_written() {
         let text = &samples()[1];
@@ -320,6 +380,7 @@ mod tests {
         assert_eq!(id.to_string(), *text);
     }
 
+    // R3.4
     #[test]
     fn an_illegal_character_is_named_with_its_position() {
         for (illegal, message) in [
@@ -332,7 +393,10 @@ mod tests {
                 "illegal character '0' at position 17 (the letter 'o'?)",
             ),
             ('é', "illegal character 'é' at position 17"),
-            ('\n', "illegal character '\\n' at position 17"),
+            (
+                '\n',
+                "illegal character '\\n' at position 17 (white space: remove it)",
+            ),
             ('\u{212a}', "illegal character '\u{212a}' at position 17"),
         ] {
             let mut characters: Vec<char> = samples()[0].chars().collect();
@@ -346,6 +410,7 @@ mod tests {
         }
     }
 
+    // R3.4
     #[test]
     fn every_other_length_is_refused_with_both_lengths() {
         let text = samples()[0].repeat(2);
@@ -354,9 +419,46 @@ mod tests {
             assert_eq!(refused, Err(ParseNodeIdError::Length { actual: length }));
         }
         let error = ParseNodeIdError::Length { actual: 55 }.to_string();
-        assert_eq!(error, "a node id has 56 characters, this has 55");
+        assert_eq!(
+            error,
+            "a node id has 56 characters, this has 55: copy it whole"
+        );
     }
 
+    #[test]
+    fn what_is_pasted_beside_or_into_a_whole_id_is_named() {
+        let id = &samples()[0];
+        let message = |text: String| text.parse::<NodeId>().unwrap_err().to_string();
+        let followed = |rest: &str, message_ends: &str| {
+            let message = message(format!("{id}{rest}"));
+            assert!(message.starts_with("a node id ends after 56 characters"));
+            assert!(message.ends_with(message_ends), "{message}");
+        };
+        followed(
+            "@192.0.2.7:4100",
+            "here '@' follows (leave the address out)",
+        );
+        followed("/http", "here '/' follows (leave the service out)");
+        followed(" ", "here ' ' follows (white space: remove it)");
+        followed("\r\n", "here '\\r' follows (white space: remove it)");
+        followed(".", "here '.' follows");
+        assert_eq!(
+            message(format!("\t{id}")),
+            "illegal character '\\t' at position 1 (white space: remove it)"
+        );
+        assert_eq!(
+            message(format!("{}\n{}", &id[..28], &id[28..])),
+            "illegal character '\\n' at position 29 (white space: remove it)"
+        );
+    }
+
+    #[test]
+    fn a_text_that_is_no_id_is_told_by_its_length() {
+        let refused = "relay.example.org:4433".parse::<NodeId>();
+        assert_eq!(refused, Err(ParseNodeIdError::Length { actual: 22 }));
+    }
+
+    // R3.4
     #[test]
     fn a_later_version_is_named_rather_than_called_a_mistake() {
         let mut binary = [0; BINARY_LEN];
@@ -368,7 +470,7 @@ mod tests {
         assert_eq!(refused, Err(ParseNodeIdError::Version { version: 2 }));
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_well_typed_text_of_a_weak_key_is_refused() {
         let mut identity = [0; 32];

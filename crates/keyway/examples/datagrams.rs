@@ -1,6 +1,6 @@
 //! Unreliable, unordered, authenticated: readings of a thermometer, of which some may be lost.
 //!
-//! `cargo run --example datagrams`
+//! `cargo run -p keyway --example datagrams`
 
 use keyway::{Allow, Node, PeerAddr};
 

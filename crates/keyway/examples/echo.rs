@@ -1,6 +1,6 @@
 //! Two nodes in one process: one serves `echo`, the other says something to it.
 //!
-//! `cargo run --example echo`
+//! `cargo run -p keyway --example echo`
 
 use keyway::{Allow, Node, PeerAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,10 +1,10 @@
 //! Two nodes that know only each other's ids, and a server where they find each other.
 //!
-//! `cargo run --example server`
+//! `cargo run -p keyway --example server`
 
 use std::time::Duration;
 
-use keyway::{Allow, Node, ServerAddr};
+use keyway::{Allow, Node, NodeId, Path, ServerAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::main]
@@ -42,10 +42,24 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The first packets go through the relay. A direct path is found meanwhile, usually within milliseconds; the stream moves
     // over to it, and the relay stays as a spare.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    for path in alice.paths(bob.node_id()).await {
+    for path in wait_for_direct(&alice, bob.node_id()).await {
         let standing = if path.selected { "in use" } else { "spare" };
         println!("{standing}: {}, {} octets sent", path.route, path.sent);
     }
     Ok(())
+}
+
+/// The paths to a peer as soon as a direct one is in use, or after five seconds.
+async fn wait_for_direct(node: &Node, peer: NodeId) -> Vec<Path> {
+    for _ in 0..100 {
+        let paths = node.paths(peer).await;
+        if paths
+            .iter()
+            .any(|path| path.selected && path.route.is_direct())
+        {
+            return paths;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    node.paths(peer).await
 }

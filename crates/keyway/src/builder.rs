@@ -76,6 +76,17 @@ impl NodeBuilder {
     }
 
     /// This identity. At most one node may have it at a time.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use keyway::{Node, SecretKey};
+    ///
+    /// # let document = SecretKey::from_bytes([7; 32]).to_pem();
+    /// // From wherever secrets are kept: the PEM document of a key file.
+    /// let builder = Node::builder().secret_key(SecretKey::from_pem(&document)?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn secret_key(mut self, key: SecretKey) -> Self {
         self.key = Key::Secret(key);
         self

@@ -1,6 +1,15 @@
 //! Numbers that tell a peer why a stream was given up.
 //!
 //! Those below [`APPLICATION`] have a meaning that all nodes share; from there on they are the application's own.
+//!
+//! ```
+//! use keyway::codes;
+//!
+//! const TOO_LARGE: u64 = codes::APPLICATION + 1;
+//! # async fn run(stream: keyway::Stream) {
+//! stream.reset(TOO_LARGE);
+//! # }
+//! ```
 
 /// Nothing is wrong: the work is done, or nobody needs it any more. What a dropped reader says.
 pub const NONE: u64 = keyway_node::codes::NONE;

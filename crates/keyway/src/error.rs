@@ -1,4 +1,5 @@
-//! What can go wrong, one small enum for each operation.
+//! What can go wrong, one small enum for each operation. Each becomes an [`io::Error`] by `?`, with the kind that fits best and
+//! itself as the source.
 
 use std::io;
 use std::time::Duration;
@@ -8,6 +9,20 @@ use keyway_identity::key_file::KeyFileError;
 use keyway_wire::ServiceNameError;
 
 /// Why what two nodes share came to its end, for every stream and flow at once.
+///
+/// ```
+/// use keyway::Lost;
+///
+/// /// Whether the same peer is worth another connection, and how soon.
+/// fn advice(lost: &Lost) -> &'static str {
+///     match lost {
+///         Lost::PeerRestarted => "at once",
+///         Lost::PeerClosed { .. } | Lost::TimedOut { .. } => "in a while",
+///         _ => "no",
+///     }
+/// }
+/// # assert_eq!(advice(&Lost::PeerRestarted), "at once");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Lost {
@@ -34,6 +49,9 @@ pub enum Lost {
         /// The patience that ran out.
         patience: Duration,
     },
+    /// The peer was silent for long, and this node needed its place for another peer. Connect again.
+    #[error("the peer was silent for long, and another one took its place")]
+    Displaced,
     /// This node was closed.
     #[error("this node is closed")]
     NodeClosed,
@@ -48,7 +66,7 @@ impl Lost {
             Self::PeerClosed { .. } | Self::NodeClosed => io::ErrorKind::ConnectionAborted,
             Self::Violation { .. } => io::ErrorKind::InvalidData,
             Self::PeerRestarted => io::ErrorKind::ConnectionReset,
-            Self::TimedOut { .. } => io::ErrorKind::TimedOut,
+            Self::TimedOut { .. } | Self::Displaced => io::ErrorKind::TimedOut,
             Self::NodeFailed => io::ErrorKind::Other,
         }
     }
@@ -61,6 +79,17 @@ impl From<Lost> for io::Error {
 }
 
 /// Why a stream yields nothing more, though the peer did not finish it. The source of the [`io::Error`]s of reading.
+///
+/// ```
+/// use std::io;
+///
+/// use keyway::ReadError;
+///
+/// let error = io::Error::from(ReadError::Refused); // what `read` gives
+/// assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+/// let cause = error.get_ref().and_then(|source| source.downcast_ref::<ReadError>());
+/// assert_eq!(cause, Some(&ReadError::Refused));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -90,6 +119,14 @@ impl From<ReadError> for io::Error {
 }
 
 /// Why a stream takes nothing more. The source of the [`io::Error`]s of writing.
+///
+/// ```
+/// use keyway::{WriteError, codes};
+///
+/// let full = WriteError::Stopped { code: codes::OVERLOADED };
+/// assert_eq!(full.to_string(), "the peer stopped reading (code 5)");
+/// assert_eq!(std::io::Error::from(full).kind(), std::io::ErrorKind::BrokenPipe);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -122,6 +159,17 @@ impl From<WriteError> for io::Error {
 }
 
 /// Why a datagram could not be sent, or none can come any more.
+///
+/// ```
+/// use keyway::{DatagramError, DatagramSocket};
+///
+/// # async fn run(socket: DatagramSocket, report: &[u8]) -> Result<(), DatagramError> {
+/// match socket.send(report).await {
+///     Err(DatagramError::TooLarge { max, .. }) => socket.send(&report[..max]).await,
+///     sent => sent,
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatagramError {
@@ -157,6 +205,23 @@ impl From<DatagramError> for io::Error {
 }
 
 /// Why there is no connection to a peer.
+///
+/// ```
+/// use keyway::{ConnectError, Node};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let peer = keyway::SecretKey::from_bytes([7; 32]).node_id();
+/// let node = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// match node.connect(peer, "http").await {
+///     Ok(stream) => println!("connected to {}", stream.peer()),
+///     Err(ConnectError::TimedOut { .. }) => println!("offline, or it does not allow this node"),
+///     Err(error @ ConnectError::NoRoute { .. }) => println!("{error}"), // here: neither server nor address
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -217,6 +282,18 @@ impl From<ConnectError> for io::Error {
 }
 
 /// Why a record could not be looked up.
+///
+/// ```
+/// use keyway::{LookupError, Node};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let peer = keyway::SecretKey::from_bytes([7; 32]).node_id();
+/// let node = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// assert_eq!(node.lookup(peer).await, Err(LookupError::NoServer));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
@@ -242,7 +319,34 @@ pub enum LookupError {
     Lost(#[from] Lost),
 }
 
+impl From<LookupError> for io::Error {
+    fn from(error: LookupError) -> Self {
+        let kind = match &error {
+            LookupError::NotFound { .. } => io::ErrorKind::NotFound,
+            LookupError::NoServer => io::ErrorKind::InvalidInput,
+            LookupError::TimedOut { .. } => io::ErrorKind::TimedOut,
+            LookupError::Lost(lost) => lost.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Why a node could not be set up.
+///
+/// ```
+/// use keyway::{BindError, Node};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let taken = std::net::UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+/// let first = Node::builder().bind_address(taken).bind().await?;
+/// match Node::builder().bind_address(taken).bind().await {
+///     Err(BindError::Socket { address, .. }) => assert_eq!(address, taken),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
@@ -262,7 +366,30 @@ pub enum BindError {
     Randomness(io::Error),
 }
 
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> Self {
+        let kind = match &error {
+            BindError::KeyFile(_) => io::ErrorKind::InvalidInput,
+            BindError::Socket { source, .. } | BindError::Randomness(source) => source.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Why a service could not be offered.
+///
+/// ```
+/// use keyway::{Allow, ListenError, Node};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let node = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// let echo = node.listen("echo").allow(Allow::any()).start()?;
+/// let again = node.listen("echo").allow(Allow::any()).start();
+/// assert_eq!(again.unwrap_err(), ListenError::InUse { service: "echo".to_owned() });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
@@ -280,7 +407,32 @@ pub enum ListenError {
     Lost(#[from] Lost),
 }
 
+impl From<ListenError> for io::Error {
+    fn from(error: ListenError) -> Self {
+        let kind = match &error {
+            ListenError::Service(_) => io::ErrorKind::InvalidInput,
+            ListenError::InUse { .. } => io::ErrorKind::AddrInUse,
+            ListenError::Lost(lost) => lost.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Why not everything was delivered when a node was closed.
+///
+/// ```
+/// use keyway::{CloseError, Node};
+///
+/// # async fn run(node: Node) -> Result<(), CloseError> {
+/// match node.close().await {
+///     Err(CloseError::Undelivered { linger }) => {
+///         println!("somebody has not read everything within {} s", linger.as_secs());
+///         Ok(())
+///     }
+///     closed => closed,
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseError {
@@ -293,6 +445,16 @@ pub enum CloseError {
     /// The node ended before.
     #[error(transparent)]
     Lost(#[from] Lost),
+}
+
+impl From<CloseError> for io::Error {
+    fn from(error: CloseError) -> Self {
+        let kind = match &error {
+            CloseError::Undelivered { .. } => io::ErrorKind::TimedOut,
+            CloseError::Lost(lost) => lost.kind(),
+        };
+        Self::new(kind, error)
+    }
 }
 
 /// A duration as people say it: whole seconds where it has them.
@@ -345,6 +507,36 @@ mod tests {
             patience: Duration::from_secs(300),
         }));
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn every_error_is_an_io_error_of_the_kind_that_fits() {
+        use io::ErrorKind::{AddrInUse, InvalidInput, NotFound, PermissionDenied, TimedOut};
+        let peer = keyway_identity::SecretKey::from_bytes([1; 32]).node_id();
+        let second = Duration::from_secs(1);
+        let socket = BindError::Socket {
+            address: ([127, 0, 0, 1], 53).into(),
+            source: PermissionDenied.into(),
+        };
+        let in_use = ListenError::InUse {
+            service: "echo".to_owned(),
+        };
+        let kinds = [
+            (io::Error::from(socket).kind(), PermissionDenied),
+            (io::Error::from(in_use).kind(), AddrInUse),
+            (
+                io::Error::from(LookupError::NotFound { peer }).kind(),
+                NotFound,
+            ),
+            (io::Error::from(LookupError::NoServer).kind(), InvalidInput),
+            (
+                io::Error::from(CloseError::Undelivered { linger: second }).kind(),
+                TimedOut,
+            ),
+        ];
+        for (kind, expected) in kinds {
+            assert_eq!(kind, expected);
+        }
     }
 
     #[test]

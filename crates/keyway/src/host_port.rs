@@ -15,6 +15,16 @@ pub(crate) enum HostPort {
 const HOST_LEN_MAX: usize = 253;
 
 /// What is wrong with one `host:port`.
+///
+/// ```
+/// use keyway::{HostPortError, ParseAddrError, PeerAddr};
+///
+/// # let id = keyway::SecretKey::from_bytes([7; 32]).node_id();
+/// match format!("{id}@host.example").parse::<PeerAddr>() {
+///     Err(ParseAddrError::Address { problem, .. }) => assert_eq!(problem, HostPortError::NoPort),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostPortError {

@@ -32,6 +32,16 @@ impl Key {
 ///
 /// # Errors
 /// [`BindError::KeyFile`] or [`BindError::Randomness`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("agent.key");
+/// let id = keyway::key_file_id(&path)?; // makes the file
+/// assert_eq!(keyway::key_file_id(&path)?, id);
+/// # Ok(())
+/// # }
+/// ```
 pub fn key_file_id(path: impl AsRef<Path>) -> Result<NodeId, BindError> {
     Ok(load_or_create(path.as_ref())?.node_id())
 }

@@ -66,6 +66,15 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+/// The code in the papers compiles.
+#[cfg(doctest)]
+mod papers {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/library.md")]
+    mod library {}
+}
+
 pub use allow::Allow;
 pub use builder::NodeBuilder;
 pub use datagrams::DatagramSocket;
@@ -75,7 +84,7 @@ pub use error::{
 };
 pub use host_port::HostPortError;
 pub use identity::key_file_id;
-pub use keyway_identity::key_file::KeyFileError;
+pub use keyway_identity::key_file::{KeyFileCause, KeyFileError};
 pub use keyway_identity::{NodeId, ParseNodeIdError, PemError, SecretKey};
 pub use keyway_wire::{ServiceName, ServiceNameError};
 pub use listener::{AllowedListenBuilder, Incoming, ListenBuilder, Listener};

@@ -54,6 +54,17 @@ impl ListenBuilder {
 }
 
 /// A service with its policy, ready to [start](Self::start).
+///
+/// ```
+/// # use keyway::{Allow, Node};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let node = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// let echo = node.listen("echo").allow(Allow::any()).start()?;
+/// assert_eq!(echo.service(), "echo");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is served before `start`"]
 pub struct AllowedListenBuilder {
@@ -185,6 +196,19 @@ impl Listener {
 }
 
 /// What a peer opened.
+///
+/// ```no_run
+/// # async fn run(mut listener: keyway::Listener) -> Result<(), keyway::Lost> {
+/// use keyway::Incoming;
+///
+/// match listener.accept_any().await? {
+///     Incoming::Stream(stream) => println!("a stream of {}", stream.peer()),
+///     Incoming::Datagrams(socket) => println!("datagrams of {}", socket.peer()),
+///     _ => println!("something that later versions know"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Incoming {

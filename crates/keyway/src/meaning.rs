@@ -87,6 +87,7 @@ pub(crate) fn lost(reason: EndReason) -> Lost {
             reason: reason.into_owned(),
         },
         EndReason::PeerRestarted => Lost::PeerRestarted,
+        EndReason::Displaced => Lost::Displaced,
         EndReason::TimedOut => Lost::TimedOut {
             patience: PARKED_MAX,
         },

@@ -93,6 +93,8 @@ impl Node {
     /// Returns as soon as the peer has proven its key; whether it has such a service shows at the first read. Nodes that are
     /// connected already take no round trip.
     ///
+    /// One call that shall wait for less than the node's others is put into [`tokio::time::timeout`].
+    ///
     /// # Errors
     /// [`ConnectError`]. A peer that does not allow this node is as silent as one that is offline: both end at the
     /// [deadline](NodeBuilder::connect_deadline).
@@ -226,6 +228,19 @@ impl Node {
             Ok(())
         } else {
             closed
+        }
+    }
+
+    /// Waits until this node has ended, however it ended, and says why: [`Lost::NodeClosed`] in order, [`Lost::NodeFailed`] by a
+    /// bug. For programs that only serve, and would otherwise wait for peers that can never come.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn ended(&self) -> Lost {
+        match self.servers(|_| false).await {
+            // No count of servers is enough, so the only way out is the end.
+            Ok(()) => self.shared().why_ended(),
+            Err(lost) => lost,
         }
     }
 

@@ -8,6 +8,19 @@ use keyway_identity::NodeId;
 use keyway_node::{PathInfo, PathKind};
 
 /// The way that packets go to a peer.
+///
+/// ```no_run
+/// # async fn run(node: keyway::Node, peer: keyway::NodeId) -> Result<(), keyway::ConnectError> {
+/// use keyway::Route;
+///
+/// match node.ping(peer).await?.route {
+///     Route::Direct { remote } => println!("directly to {remote}"),
+///     Route::Relay { server, .. } => println!("through {server}"),
+///     _ => println!("another way"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Route {
@@ -57,6 +70,15 @@ impl fmt::Display for Route {
 }
 
 /// One path to a peer, as [`Node::paths`](crate::Node::paths) found it.
+///
+/// ```no_run
+/// # async fn run(node: keyway::Node, peer: keyway::NodeId) {
+/// for path in node.paths(peer).await {
+///     let standing = if path.selected { "in use" } else { "spare" };
+///     println!("{standing}: {}, {:?}, packets of {} octets", path.route, path.rtt, path.mtu);
+/// }
+/// # }
+/// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Path {
@@ -91,6 +113,21 @@ impl Path {
 }
 
 /// One measured round trip.
+///
+/// ```
+/// # use keyway::{Allow, Node, PeerAddr};
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let bob = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// # let alice = Node::builder().bind_address("127.0.0.1:0".parse()?).bind().await?;
+/// # let _listener = bob.listen("any").allow(Allow::only([alice.node_id()])).start()?;
+/// # let peer = PeerAddr::new(bob.node_id(), bob.local_addresses());
+/// let pong = alice.ping(peer).await?;
+/// println!("{} ms, {}", pong.rtt.as_millis(), pong.route);
+/// assert!(pong.route.is_direct());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pong {

@@ -181,6 +181,14 @@ fn write(f: &mut fmt::Formatter<'_>, node: &NodeId, addresses: &[HostPort]) -> f
 }
 
 /// Why a text is not the address of a peer or a server.
+///
+/// ```
+/// use keyway::PeerAddr;
+///
+/// # let id = keyway::SecretKey::from_bytes([7; 32]).node_id();
+/// let error = format!("{id}@192.0.2.7:4100,192.0.2.8").parse::<PeerAddr>().unwrap_err();
+/// assert_eq!(error.to_string(), "address 2, `192.0.2.8`: the port is missing: write `host:port`");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseAddrError {

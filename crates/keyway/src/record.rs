@@ -8,6 +8,14 @@ use keyway_identity::NodeId;
 ///
 /// It says that the node lives and where it can be asked for. Its addresses are not in it: those are told only to peers that it
 /// allows, inside the encryption.
+///
+/// ```no_run
+/// # async fn run(node: keyway::Node, peer: keyway::NodeId) -> Result<(), keyway::LookupError> {
+/// let record = node.lookup(peer).await?;
+/// println!("registered at {} servers until {:?}", record.servers.len(), record.expiry);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {

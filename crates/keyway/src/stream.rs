@@ -127,6 +127,20 @@ impl Stream {
 }
 
 /// The reading direction of a [`Stream`]. Dropping it tells the peer that nothing more will be read.
+///
+/// ```no_run
+/// # async fn run(stream: keyway::Stream) -> std::io::Result<()> {
+/// use keyway::codes;
+/// use tokio::io::AsyncReadExt;
+///
+/// let (mut receive, _send) = stream.into_split();
+/// let kind = receive.read_u8().await?;
+/// if kind != 1 {
+///     receive.stop(codes::APPLICATION + 1); // the peer's writes fail with this code
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RecvHalf {
     end: ReceiveEnd,
@@ -147,6 +161,21 @@ impl RecvHalf {
 }
 
 /// The writing direction of a [`Stream`]. Dropping it finishes the stream: the peer reads all that was written, then the end.
+///
+/// ```no_run
+/// # async fn run(stream: keyway::Stream) -> std::io::Result<()> {
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// let (mut receive, mut send) = stream.into_split();
+/// let writing = tokio::spawn(async move {
+///     send.write_all(b"question").await?;
+///     send.shutdown().await // the peer reads the end; this side still reads
+/// });
+/// let mut answer = String::new();
+/// receive.read_to_string(&mut answer).await?;
+/// writing.await?
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SendHalf {
     end: SendEnd,

@@ -44,6 +44,7 @@ async fn an_idle_node_sleeps() {
     }
 }
 
+// L11
 #[tokio::test]
 async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
     let (client, server, mut listener, here, _there) = connected().await;
@@ -58,6 +59,10 @@ async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
         }
     });
     let accepting = tokio::spawn(async move { listener.accept().await.map(drop) });
+    let watching = {
+        let client = client.clone();
+        tokio::spawn(async move { client.ended().await })
+    };
     let closing = {
         let client = client.clone();
         async move { client.close().await }
@@ -76,6 +81,7 @@ async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
         Lost::NodeFailed.to_string()
     );
     assert_eq!(accepting.await.unwrap(), Err(Lost::NodeFailed));
+    assert_eq!(watching.await.unwrap(), Lost::NodeFailed);
     assert_eq!(closing.await, Err(CloseError::Lost(Lost::NodeFailed)));
     let refused = client.connect(server.node_id(), "any").await;
     assert!(
@@ -83,6 +89,34 @@ async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
         "{refused:?}"
     );
     assert_eq!(client.registered().await, Err(Lost::NodeFailed));
+}
+
+/// A foreign executor's waker that is broken.
+struct Broken;
+
+impl std::task::Wake for Broken {
+    fn wake(self: std::sync::Arc<Self>) {
+        panic!("expected in this test");
+    }
+}
+
+// L11
+#[tokio::test]
+async fn a_waker_that_panics_in_the_driver_is_an_error_for_everybody_and_no_hang() {
+    let (client, server, _listener, mut here, mut there) = connected().await;
+    let other = client.connect(server.node_id(), "any");
+    let mut other = other.await.unwrap();
+    let waker = std::task::Waker::from(std::sync::Arc::new(Broken));
+    let mut buffer = [0];
+    {
+        let mut reading = std::pin::pin!(here.read(&mut buffer));
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(reading.as_mut().poll(&mut context).is_pending());
+    }
+    there.write_all(b"x").await.unwrap();
+    assert_eq!(client.ended().await, Lost::NodeFailed);
+    let error = other.read_u8().await.unwrap_err();
+    assert_eq!(error.to_string(), Lost::NodeFailed.to_string());
 }
 
 #[tokio::test]
@@ -114,6 +148,50 @@ fn streams_that_outlive_the_runtime_fail() {
     drop(first);
     let error = runtime().block_on(here.read_u8()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
+}
+
+/// 32 octets of which no four in a row are there by chance.
+fn key_pattern(first: u8, step: u8) -> [u8; 32] {
+    let mut octet = first;
+    [(); 32].map(|()| {
+        octet = octet.wrapping_add(step);
+        octet
+    })
+}
+
+// K5
+#[tokio::test]
+async fn nothing_that_can_be_printed_for_debugging_shows_a_key() {
+    let seed: [u8; 32] = key_pattern(0xa0, 7);
+    let key = || crate::SecretKey::from_bytes(seed);
+    let scalar = key().to_x25519();
+    let builder = Node::builder()
+        .bind_address("127.0.0.1:0".parse().unwrap())
+        .secret_key(key());
+    let mut shown = format!("{builder:?} {:?}", key());
+    let planted = builder.bind().await.unwrap();
+    let other = node().await;
+    let mut listener = other.listen("any").allow(Allow::any()).start().unwrap();
+    let peer = PeerAddr::new(other.node_id(), other.local_addresses());
+    let here = planted.connect(peer, "any").await.unwrap();
+    let there = listener.accept().await.unwrap();
+    shown += &format!("{planted:?} {here:?} {there:?} {listener:?}");
+    // What the driver owns.
+    let random: [u8; 32] = key_pattern(0x5a, 11);
+    let config = keyway_node::Config::default();
+    let wall = crate::clock::Clock::wall();
+    let inside = keyway_node::Node::new(keyway_wire::Time::ZERO, wall, key(), random, config);
+    shown += &format!("{inside:?} {inside:#?}");
+    assert!(shown.len() > 1000, "{shown}");
+    for secret in [seed, *scalar, random] {
+        let list = format!("{:?}", &secret[8..12]);
+        let hex: String = secret[8..12]
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
+        assert!(!shown.contains(list.trim_matches(['[', ']'])), "{list}");
+        assert!(!shown.to_lowercase().contains(&hex), "{hex}");
+    }
 }
 
 #[test]

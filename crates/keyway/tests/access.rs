@@ -9,6 +9,7 @@ use keyway::{Allow, ConnectError, ListenError, ReadError};
 use support::{address_of, builder, in_time, node, pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+// R4.13
 #[tokio::test]
 async fn a_node_that_is_not_allowed_meets_silence_and_is_told_what_it_may_mean() {
     in_time(async {
@@ -53,6 +54,7 @@ async fn an_allow_list_without_names_serves_nobody() {
     .await;
 }
 
+// R9.4
 #[tokio::test]
 async fn a_service_that_does_not_exist_is_refused() {
     in_time(async {
@@ -78,6 +80,7 @@ async fn a_service_that_does_not_exist_is_refused() {
     .await;
 }
 
+// R9.4
 #[tokio::test]
 async fn a_service_for_others_looks_like_one_that_does_not_exist() {
     in_time(async {

@@ -45,6 +45,39 @@ async fn dropping_one_half_leaves_the_other_alone() {
     .await;
 }
 
+// L11
+#[tokio::test]
+async fn a_task_that_panics_ends_its_own_stream_and_no_other() {
+    in_time(async {
+        let (client, server, mut listener) = pair("panic").await;
+        let mut doomed = client.connect(address_of(&server), "panic").await.unwrap();
+        let mut other = client.connect(address_of(&server), "panic").await.unwrap();
+        doomed.write_all(b"x").await.unwrap();
+        other.write_all(b"y").await.unwrap();
+        let serving = tokio::spawn(async move {
+            let mut first = listener.accept().await.unwrap();
+            assert_eq!(first.read_u8().await.unwrap(), b'x');
+            let mut second = listener.accept().await.unwrap();
+            let panicking = tokio::spawn(async move {
+                let _held = first;
+                panic!("expected in this test");
+            });
+            assert!(panicking.await.unwrap_err().is_panic());
+            let octet = second.read_u8().await.unwrap();
+            second.write_all(&[octet; 100_000]).await.unwrap();
+        });
+        let error = doomed.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        let mut answer = Vec::new();
+        other.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, [b'y'; 100_000]);
+        serving.await.unwrap();
+        client.close().await.unwrap();
+    })
+    .await;
+}
+
+// L11
 #[tokio::test]
 async fn a_writer_that_panics_resets_its_stream() {
     in_time(async {
@@ -108,6 +141,7 @@ async fn close_delivers_what_was_written() {
     .await;
 }
 
+// R9.19
 #[tokio::test]
 async fn what_arrived_before_the_peer_closed_can_be_read_after_it() {
     in_time(async {

@@ -22,6 +22,15 @@ pub(crate) enum Scope {
 /// refused), or to ourselves. To loopback and link-local addresses only if a server has seen us under an address of
 /// that scope: then there are others on this machine or link, and the peer may be one of them. A link-local IPv6
 /// address without its interface (which the wire does not carry) leads nowhere.
+///
+/// ```
+/// use keyway_nat::{LocalCandidates, may_probe};
+///
+/// let local = LocalCandidates::default();
+/// assert!(may_probe("198.51.100.7:61000".parse().unwrap(), &local));
+/// assert!(!may_probe("127.0.0.1:22".parse().unwrap(), &local));
+/// assert!(!may_probe("169.254.169.254:80".parse().unwrap(), &local)); // metadata of a cloud
+/// ```
 pub fn may_probe(address: SocketAddr, local: &LocalCandidates) -> bool {
     if address.port() == 0 || !is_one_host(address.ip()) || local.is_own(address) {
         return false;
@@ -31,6 +40,15 @@ pub fn may_probe(address: SocketAddr, local: &LocalCandidates) -> bool {
         Scope::Link if lacks_interface(address) => false,
         scope @ (Scope::Loopback | Scope::Link) => local.was_seen_in(scope),
     }
+}
+
+/// Whether a probe may be sent to where an authentic packet came from.
+///
+/// Loopback and link-local addresses are among them: whoever sent from there is on this machine or link. Not what
+/// cannot be one host, nor a metadata service, nor another spelling of an IPv4 address, nor port 0: somebody wrote that
+/// address into the packet who is not there.
+pub fn may_answer(address: SocketAddr) -> bool {
+    address.port() != 0 && is_one_host(address.ip())
 }
 
 pub(crate) fn scope(ip: IpAddr) -> Scope {
@@ -114,7 +132,7 @@ mod tests {
         local
     }
 
-    // L9, R6
+    // L9, R6, R8.13
     #[test]
     fn tricks_are_not_probed() {
         for text in [
@@ -152,6 +170,31 @@ mod tests {
         }
     }
 
+    // L9
+    #[test]
+    fn a_sender_is_answered_where_one_can_be() {
+        for text in [
+            "192.0.2.7:1",
+            "127.0.0.1:5000",
+            "169.254.1.1:1",
+            "[::1]:1",
+            "[fe80::1]:1",
+        ] {
+            assert!(may_answer(address(text)), "{text}");
+        }
+        for text in [
+            "0.0.0.0:1",
+            "224.0.0.1:1",
+            "255.255.255.255:1",
+            "169.254.169.254:80",
+            "[ff02::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "192.0.2.7:0",
+        ] {
+            assert!(!may_answer(address(text)), "{text}");
+        }
+    }
+
     #[test]
     fn addresses_of_hosts_are_probed_private_ones_too() {
         for text in [
@@ -175,6 +218,7 @@ mod tests {
         assert!(may_probe(address("192.168.1.5:4101"), &at_home()));
     }
 
+    // R8.13
     #[test]
     fn loopback_is_probed_only_where_a_server_sees_us_there() {
         let mut local = at_home();
@@ -188,6 +232,7 @@ mod tests {
         );
     }
 
+    // R8.13
     #[test]
     fn a_link_is_probed_only_where_a_server_sees_us_there() {
         let mut local = at_home();
@@ -206,7 +251,7 @@ mod tests {
     }
 
     proptest! {
-        // L9: whatever the spelling, what is probed is one unicast host of wide scope.
+        // L9, R8.13: whatever the spelling, what is probed is one unicast host of wide scope.
         #[test]
         fn no_ipv4_address_slips_through(bits: u32, port: u16) {
             let ip = Ipv4Addr::from_bits(bits);

@@ -22,6 +22,6 @@ mod local;
 mod punching;
 mod target;
 
-pub use address::may_probe;
+pub use address::{may_answer, may_probe};
 pub use local::LocalCandidates;
 pub use punching::Punching;

@@ -15,6 +15,17 @@ const OBSERVERS_MAX: usize = 8;
 ///
 /// Loopback and link-local addresses are candidates only where a server has seen this node under an address of that
 /// scope: elsewhere they mean another machine to the peer, or nothing.
+///
+/// ```
+/// use keyway_nat::LocalCandidates;
+/// use keyway_wire::CandidateKind;
+///
+/// let mut local = LocalCandidates::default();
+/// local.set_hosts(&["192.168.1.10:4100".parse().unwrap()]);
+/// local.observed(1, "198.51.100.7:61000".parse().unwrap()); // server 1 sees us there
+/// let kinds: Vec<_> = local.list().iter().map(|candidate| candidate.kind).collect();
+/// assert_eq!(kinds, [CandidateKind::Host, CandidateKind::Reflexive]);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct LocalCandidates {
     hosts: Vec<SocketAddr>,

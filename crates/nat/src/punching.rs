@@ -33,6 +33,18 @@ const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// round that begins because a path was lost: a peer can lose one whenever it likes.
 ///
 /// After each other call, drain [`poll_probe`](Self::poll_probe) and ask [`poll_timeout`](Self::poll_timeout).
+///
+/// ```
+/// use keyway_nat::Punching;
+/// use keyway_wire::{Candidate, CandidateKind, Time};
+///
+/// let mut punching = Punching::new();
+/// let address = "198.51.100.7:61000".parse().unwrap();
+/// punching.set_remote(Time::ZERO, &[Candidate { kind: CandidateKind::Reflexive, address }]);
+/// assert_eq!(punching.poll_probe(Time::ZERO), Some(address)); // send a challenge there
+/// assert_eq!(punching.poll_probe(Time::ZERO), None); // and come again at `poll_timeout`
+/// assert!(punching.poll_timeout().is_some());
+/// ```
 #[derive(Debug, Default)]
 pub struct Punching {
     local: Vec<Candidate>,
@@ -144,6 +156,14 @@ impl Punching {
         }
         self.recent.push_back(now);
         Some(address)
+    }
+
+    /// Whether the peer said that it may be reached there, rather than that a packet of it seemed to come from there.
+    #[must_use]
+    pub fn was_told(&self, address: SocketAddr) -> bool {
+        self.targets
+            .iter()
+            .any(|target| target.address == address && target.origin == Origin::Told)
     }
 
     /// Begins the next round when its time has come.

@@ -134,6 +134,7 @@ mod tests {
         SecretKey::from_bytes([7; 32]).node_id()
     }
 
+    // R4.16
     #[test]
     fn an_identical_init_gets_the_same_answer_eight_times_in_all() {
         let mut answers = Answers::default();
@@ -160,6 +161,7 @@ mod tests {
         assert!(matches!(answers.look_up(Time::ZERO, &[2; 32]), Known::New));
     }
 
+    // R4.16
     #[test]
     fn nobody_gets_an_answer_again_whose_handshake_is_confirmed() {
         let mut answers = Answers::default();
@@ -174,6 +176,7 @@ mod tests {
         assert!(!known(&mut answers, [2; 32]));
     }
 
+    // R4.16
     #[test]
     fn an_answer_is_forgotten_after_ten_seconds_and_their_number_is_bounded() {
         let mut answers = Answers::default();

@@ -73,6 +73,7 @@ mod tests {
     use rand_chacha::ChaCha20Rng;
     use rand_core::SeedableRng;
 
+    // R5.5
     #[test]
     fn an_issued_cid_names_its_worker_and_is_found_until_it_is_retired() {
         let mut rng = ChaCha20Rng::from_seed([1; 32]);

@@ -7,8 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
 
+use crate::census::Census;
 use crate::config::Config;
 use crate::control::Control;
 use crate::directory::Addressee;
@@ -166,7 +168,9 @@ impl Node {
     ) {
         let candidates = match self.worker.directory.find(&cid) {
             None => return,
-            Some(Addressee::Association(key)) => vec![key],
+            Some(Addressee::Association(key)) => {
+                return self.deliver(now, arrival, route, key, packet, touched);
+            }
             Some(Addressee::Pending(peer)) => self.control.half_open_of(&peer),
         };
         // Opening destroys the packet where the key is wrong, so each but the last gets a copy of its own.
@@ -191,11 +195,18 @@ impl Node {
         if *touched != Some(key) {
             self.batch_done(now, touched.take());
         }
-        let Some(association) = self.worker.touch(key) else {
+        // What is dropped must not be felt: not even by letting an association speak that had something left to say.
+        let Some(association) = self.worker.get_mut(key) else {
             return;
         };
         match association.handle_data(now, route, arrival.local, arrival.ecn, packet) {
-            Ok(()) => *touched = Some(key),
+            Ok(()) => {
+                self.worker.wake(key);
+                *touched = Some(key);
+            }
+            Err(_) if planted(Fault::CloseWithoutAuthentic) => {
+                association.end(keyway_transport::EndReason::TimedOut);
+            }
             Err(error) => tracing::trace!(%error, "a packet was dropped"),
         }
     }
@@ -217,7 +228,7 @@ impl Node {
     /// call that takes `&mut self`.
     pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         loop {
-            if let Some(transmit) = self.control_transmit(batch) {
+            if let Some(transmit) = self.control_transmit(now, batch) {
                 return Some(transmit);
             }
             let Some((_, transmit)) = self.worker.poll_transmit(now, batch) else {
@@ -239,21 +250,18 @@ impl Node {
     }
 
     /// Handshake packets, and packets between others.
-    fn control_transmit(&mut self, batch: &mut Batch) -> Option<Transmit> {
+    fn control_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         while let Some((route, packet)) = self.control.next_packet() {
-            let len = load(batch, route, &packet);
-            if let Some((socket, remote)) = self.resolve(route) {
-                return Some(Transmit {
-                    socket,
-                    remote,
-                    local: None,
-                    ecn: None,
-                    segment_size: len,
-                    len,
-                });
+            if let Some(transmit) = self.single(batch, route, &packet) {
+                return Some(transmit);
             }
         }
-        while let Some(forward) = self.control.next_forward() {
+        while let Some((route, packet)) = self.control.next_cookie() {
+            if let Some(transmit) = self.single(batch, route, &packet) {
+                return Some(transmit);
+            }
+        }
+        while let Some(forward) = self.control.next_forward(now) {
             let remote = forward.to;
             let Some(socket) = self.control.sockets.towards(remote) else {
                 continue;
@@ -270,6 +278,19 @@ impl Node {
             });
         }
         None
+    }
+
+    fn single(&self, batch: &mut Batch, route: Route, packet: &[u8]) -> Option<Transmit> {
+        let len = load(batch, route, packet);
+        let (socket, remote) = self.resolve(route)?;
+        Some(Transmit {
+            socket,
+            remote,
+            local: None,
+            ecn: None,
+            segment_size: len,
+            len,
+        })
     }
 
     fn address(&self, transmit: &keyway_transport::Transmit) -> Option<Transmit> {
@@ -378,6 +399,15 @@ impl Node {
             .paths()
             .filter_map(|path| Some((self.control.path_kind(&self.worker, path.route)?, path)))
             .collect()
+    }
+
+    /// How much this node holds at the moment.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        self.worker.count(&mut census);
+        self.control.count(&mut census);
+        census
     }
 
     /// Ends all associations. Unsent data is lost: finish and await [`Event::Delivered`] first.

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use keyway_handshake::InitPayload;
 use keyway_nat::Punching;
 use keyway_transport::Channel;
-use keyway_wire::Cid;
+use keyway_wire::{Cid, Time};
 
+use crate::cookies::HeldCookies;
 use crate::dial::Dialing;
 use crate::keys::{AssociationKey, ConnectId};
 
@@ -58,8 +59,8 @@ pub(crate) struct Peer {
     pub(crate) confirmed: Option<Opened>,
     pub(crate) hints: Vec<SocketAddr>,
     pub(crate) waiting: Vec<ConnectId>,
-    /// The association asked for a handshake: a rekey is due, or no path is left.
-    pub(crate) handshake_wanted: bool,
+    /// When the association last asked for a handshake: a rekey is due, or no path is left. It asks again as long as it wants one.
+    pub(crate) handshake_wanted: Option<Time>,
     /// The peer's place in our list of servers.
     pub(crate) server: Option<u32>,
     /// Relay channels to the peer, at most one for each server.
@@ -67,6 +68,10 @@ pub(crate) struct Peer {
     /// Servers that relayed between us: when one comes back, it is asked for a channel again.
     pub(crate) relayed_through: BTreeSet<u32>,
     pub(crate) punching: Punching,
+    /// What the peer gave us while it was under load.
+    pub(crate) cookies: HeldCookies,
+    /// We gave the peer a cookie through a relay, so that its channel has to stay until it comes back with it.
+    pub(crate) proving: bool,
 }
 
 impl Peer {
@@ -81,17 +86,19 @@ impl Peer {
             confirmed: None,
             hints: Vec::new(),
             waiting: Vec::new(),
-            handshake_wanted: false,
+            handshake_wanted: None,
             server: None,
             channels: Vec::new(),
             relayed_through: BTreeSet::new(),
             punching: Punching::default(),
+            cookies: HeldCookies::default(),
+            proving: false,
         }
     }
 
     /// Whether anything on our side asks for a handshake with this peer.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.handshake_wanted
+        self.handshake_wanted.is_some()
             || !self.waiting.is_empty()
             || (self.server.is_some() && self.association.is_none())
     }
@@ -103,7 +110,18 @@ impl Peer {
             && self.half_open.is_empty()
             && self.dial.is_none()
             && self.server.is_none()
+            && !self.proving
             && !self.is_wanted()
+    }
+
+    /// Whether this INIT is a copy or was given up: a node sends one INIT at a time, so that what is not newer than the last one
+    /// that was answered is one of the two. Copies of the last one itself get the answer that is kept, and are not asked about.
+    pub(crate) fn has_answered(&self, init: &InitPayload) -> bool {
+        let half_open = self.half_open.iter().map(|half| half.opened);
+        half_open
+            .chain(self.answered)
+            .chain(self.confirmed)
+            .any(|last| last.instance == init.instance && init.counter <= last.counter)
     }
 
     pub(crate) fn add_hints(&mut self, hints: &[SocketAddr]) {

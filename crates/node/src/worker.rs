@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use keyway_transport::{Association, AssociationEvent, Batch, Transmit};
 use keyway_wire::{Cid, Time};
 
+use crate::census::Census;
 use crate::directory::{Addressee, Directory};
 use crate::keys::AssociationKey;
 use crate::timers::Timers;
@@ -108,12 +109,18 @@ impl Worker {
     /// The association, to be changed: afterwards it may have packets, events and another deadline.
     pub(crate) fn touch(&mut self, key: AssociationKey) -> Option<&mut Association> {
         self.wake(key);
+        self.get_mut(key)
+    }
+
+    /// The association, without a sign that it was changed: [`wake`](Self::wake) gives that.
+    pub(crate) fn get_mut(&mut self, key: AssociationKey) -> Option<&mut Association> {
         self.entries
             .get_mut(&key)
             .map(|entry| &mut entry.association)
     }
 
-    fn wake(&mut self, key: AssociationKey) {
+    /// The association may have packets, events and another deadline.
+    pub(crate) fn wake(&mut self, key: AssociationKey) {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
@@ -158,6 +165,13 @@ impl Worker {
             self.timers.set(key, entry.association.poll_timeout());
         }
         None
+    }
+
+    /// Adds what this worker holds.
+    pub(crate) fn count(&self, census: &mut Census) {
+        census.associations += self.entries.len();
+        census.connection_ids += self.directory.len();
+        census.timers += self.timers.len();
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<(AssociationKey, AssociationEvent)> {

@@ -1,15 +1,18 @@
 //! What is over leaves nothing behind, and what goes wrong heals.
 #![expect(
     clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops where something is not as it should be, and waits for one event among many"
 )]
 
 mod world;
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use keyway_identity::NodeId;
-use keyway_node::{Allow, Config};
+use keyway_node::{Allow, Config, EndReason, Event, Limits};
 use keyway_wire::{CloseFrame, Frame, StreamKind};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -49,7 +52,8 @@ fn a_peer_that_comes_and_goes_leaves_nothing_behind() {
             })]);
             world.inject(place, at_b, &bye);
         }
-        world.run(Duration::from_millis(1));
+        // As often as one node may shake hands.
+        world.run(Duration::from_millis(60));
     }
     let kept = footprint(&mut world, b);
     let associations = kept.split("associations: ").nth(1).unwrap();
@@ -89,7 +93,10 @@ fn inits_that_nobody_follows_up_leave_nothing_behind() {
 fn no_more_associations_are_made_than_there_may_be_and_those_that_are_go_on() {
     let mut world = World::new();
     let few = Config {
-        associations_max: 3,
+        limits: Limits {
+            associations_max: 3,
+            ..Limits::default()
+        },
         ..Config::default()
     };
     let (a, b) = (world.add(1, Config::default()), world.add(2, few));
@@ -114,6 +121,82 @@ fn no_more_associations_are_made_than_there_may_be_and_those_that_are_go_on() {
         }
     }
     assert_eq!(answered, 2);
+    let data = pattern(10_000);
+    assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
+}
+
+/// A puppet that is connected to b, and will not be heard of again.
+fn vanished(world: &mut World, b: Index, seed: u8) -> NodeId {
+    let (mut puppet, at_b) = (Puppet::new(seed), world.address(b));
+    let place = SocketAddr::from(([198, 51, 100, seed], 7));
+    world.record = Some(Vec::new());
+    let init = puppet.init(id(2));
+    world.inject(place, at_b, &init);
+    let record = world.record.take().unwrap();
+    puppet.take_resp(&record.iter().find(|it| it.is_resp()).unwrap().bytes);
+    let ping = puppet.packet(&[Frame::Ping]);
+    world.inject(place, at_b, &ping);
+    assert!(world.node(b).association_of(&puppet.id).is_some());
+    puppet.id
+}
+
+// L2
+#[test]
+fn who_was_silent_longest_makes_room_for_who_speaks() {
+    let mut world = World::new();
+    let few = Config {
+        limits: Limits {
+            associations_max: 4,
+            ..Limits::default()
+        },
+        ..Config::default()
+    };
+    let (a, b) = (world.add(1, Config::default()), world.add(2, few));
+    let (now, at_b) = (world.now, world.address(b));
+    world
+        .node(b)
+        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    let listed = Allow::Only(BTreeSet::from([id(101)]));
+    world.node(b).listen(now, "db".parse().unwrap(), listed);
+    let gone: Vec<_> = (101..105)
+        .map(|seed| {
+            let gone = vanished(&mut world, b, seed);
+            world.run(SECOND);
+            gone
+        })
+        .collect();
+    let left = |world: &mut World| {
+        let is_left = |id: &&NodeId| world.node(b).association_of(id).is_some();
+        gone.iter().filter(is_left).copied().collect::<Vec<_>>()
+    };
+    // They may still come back: nobody gives way yet.
+    let early = Puppet::new(110).init(id(2));
+    world.run(20 * SECOND);
+    world.inject("198.51.100.7:7".parse().unwrap(), at_b, &early);
+    assert_eq!(left(&mut world).len(), 4);
+    // An INIT alone, which anybody can make, drives nobody out.
+    world.run(100 * SECOND);
+    for seed in 120..130 {
+        let init = Puppet::new(seed).init(id(2));
+        world.inject("198.51.100.7:7".parse().unwrap(), at_b, &init);
+    }
+    assert_eq!(left(&mut world).len(), 4);
+    let (near, far) = connect(&mut world, a, b, 2, true, "echo");
+    assert_eq!(
+        left(&mut world),
+        [gone[0], gone[2], gone[3]],
+        "the first is listed"
+    );
+    world.events(b);
+    vanished(&mut world, b, 111);
+    vanished(&mut world, b, 112);
+    assert_eq!(left(&mut world), [gone[0]]);
+    let ended = world.events(b).into_iter().filter_map(|event| match event {
+        Event::Ended { peer, reason, .. } => Some((peer, reason)),
+        _ => None,
+    });
+    let displaced = [2, 3].map(|number| (gone[number], EndReason::Displaced));
+    assert_eq!(ended.collect::<Vec<_>>(), displaced);
     let data = pattern(10_000);
     assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
 }

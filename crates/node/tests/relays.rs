@@ -70,6 +70,7 @@ fn a_server_that_restarts_gets_its_channels_back_and_streams_go_on() {
     assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
 }
 
+// R10.8
 #[test]
 fn a_client_whose_mapping_changes_goes_on() {
     let (mut world, _, a, b) = relayed();
@@ -128,6 +129,7 @@ fn registration(puppet: &Puppet, seed: u8) -> Vec<u8> {
     client.poll_output().unwrap()
 }
 
+// R10.8
 #[test]
 fn nothing_is_relayed_to_an_address_that_nobody_has_proved() {
     let (mut world, s, a, _) = relayed();
@@ -171,6 +173,7 @@ fn nothing_is_relayed_to_an_address_that_nobody_has_proved() {
     assert!(hit.clone().all(|it| !it.is_relayed()));
 }
 
+// R10.8
 #[test]
 fn a_relay_forwards_nothing_from_an_address_that_nobody_has_proved() {
     let (mut world, s, a, b) = relayed();

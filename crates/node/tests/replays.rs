@@ -8,7 +8,7 @@ mod world;
 
 use std::time::Duration;
 
-use keyway_node::{Allow, Config, Event, codes};
+use keyway_node::{Allow, Config, Event, Limits, codes};
 use keyway_wire::{Frame, StreamKind};
 use world::puppet::Puppet;
 use world::talk::{SECOND, connect, pattern, server, transfer};
@@ -27,6 +27,7 @@ fn pair() -> (World, usize, usize) {
     (world, a, b)
 }
 
+// R4.15
 #[test]
 fn an_old_init_said_again_does_not_take_the_place_of_a_new_one() {
     let (mut world, a, b) = pair();
@@ -48,6 +49,7 @@ fn an_old_init_said_again_does_not_take_the_place_of_a_new_one() {
     assert!(world.node(b).association_of(&id(1)).is_some());
 }
 
+// R4.15
 #[test]
 fn a_rekey_init_is_not_answered_long_after() {
     let (mut world, a, b) = pair();
@@ -94,6 +96,7 @@ fn the_number_of_a_session_may_be_as_large_as_it_likes() {
     assert!(world.node(b).association_of(&puppet.id).is_some());
 }
 
+// R8.8, R8.10
 #[test]
 fn an_answer_from_where_nobody_asked_makes_no_path() {
     let (mut world, a, _) = pair();
@@ -125,6 +128,7 @@ fn an_answer_from_where_nobody_asked_makes_no_path() {
     assert!(octets <= 8 * 1200, "{octets} octets to somebody else");
 }
 
+// R4.10, R4.21
 #[test]
 fn an_answer_that_was_lost_for_long_still_makes_a_connection_that_stays() {
     let (mut world, a, b) = pair();
@@ -149,7 +153,10 @@ fn an_answer_that_was_lost_for_long_still_makes_a_connection_that_stays() {
 fn many_who_never_finish_do_not_keep_out_one_who_does() {
     let mut world = World::new();
     let few = Config {
-        half_open_max: 16,
+        limits: Limits {
+            half_open_max: 16,
+            ..Limits::default()
+        },
         ..Config::default()
     };
     let (a, b) = (world.add(1, Config::default()), world.add(2, few));
@@ -165,6 +172,7 @@ fn many_who_never_finish_do_not_keep_out_one_who_does() {
     assert!(transfer(&mut world, (a, near), (b, far), b"hello") == b"hello");
 }
 
+// R1.2
 #[test]
 fn nothing_that_was_sent_before_and_nothing_that_was_changed_is_answered() {
     let mut world = World::new();

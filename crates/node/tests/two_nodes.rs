@@ -92,6 +92,7 @@ fn what_cannot_be_direct_stays_on_the_relay() {
     );
 }
 
+// R4.21
 #[test]
 fn both_dialling_at_once_share_one_association() {
     let mut world = World::new();
@@ -133,6 +134,7 @@ fn both_dialling_at_once_share_one_association() {
     assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
 }
 
+// R4.13
 #[test]
 fn a_peer_that_is_not_allowed_meets_silence() {
     let mut world = World::new();
@@ -156,6 +158,7 @@ fn a_peer_that_is_not_allowed_meets_silence() {
     assert!(world.events(a).is_empty() && world.events(b).is_empty());
 }
 
+// R9.4
 #[test]
 fn a_service_that_is_not_there_and_one_for_others_look_the_same() {
     let mut world = World::new();
@@ -198,6 +201,7 @@ fn a_service_that_is_not_there_and_one_for_others_look_the_same() {
     );
 }
 
+// R4.21
 #[test]
 fn a_peer_that_restarted_is_noticed_and_its_streams_end() {
     let mut world = World::new();
@@ -250,6 +254,7 @@ fn a_session_is_renewed_for_hours_and_nobody_notices() {
     assert_eq!(world.node(a).read(near, &mut buffer), Ok(240));
 }
 
+// R9.18
 #[test]
 fn a_closing_node_says_goodbye() {
     let mut world = World::new();

@@ -6,6 +6,15 @@ pub const EPOCH_JUMP_MAX: u64 = 1 << 40;
 
 /// What orders the records of one node: the start of the identity (epoch), the process (instance), the record
 /// (sequence).
+///
+/// ```
+/// use keyway_rendezvous::{Edition, Succession};
+///
+/// let before = Edition { epoch: 5, instance: 1, sequence: 9 };
+/// let restarted = Edition { epoch: 6, instance: 2, sequence: 1 };
+/// assert_eq!(restarted.succession(before), Succession::Newer);
+/// assert_eq!(before.succession(restarted), Succession::Older);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Edition {
     /// Grows with every start of the identity.

@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(reader.next::<Lookup>(), Ok(None));
     }
 
-    // L10
+    // L10, R10.1
     #[test]
     fn a_length_beyond_the_limit_is_refused_before_anything_is_kept_for_it() {
         let mut reader = MessageReader::default();

@@ -20,6 +20,48 @@
 //! The loop is the same for [`ClientHalf`] and [`ServerHalf`]: octets and events of the stream in, `handle_timeout`
 //! when `poll_timeout` says so, and after each call `poll_output` (and `poll_event`) until there is no more.
 //!
+//! ```
+//! use std::time::Duration;
+//!
+//! use keyway_identity::{SecretKey, Signed};
+//! use keyway_rendezvous::{ClientEvent, ClientHalf, ClientId, Record, SeenRecords, ServerHalf, ServerOutput, Wall};
+//! use keyway_wire::Time;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (now, wall) = (Time::ZERO, Wall(1_800_000_000));
+//! let key = SecretKey::from_bytes([7; 32]);
+//! let record = Record {
+//!     node: key.node_id(),
+//!     versions: vec![1],
+//!     epoch: wall.0,
+//!     instance: 0x6b65_7977,
+//!     sequence: 1,
+//!     servers: Vec::new(),
+//!     issued: wall,
+//!     expiry: wall.saturating_add(Duration::from_secs(300)),
+//! };
+//!
+//! let mut server = ServerHalf::new([1; 32]); // in earnest, a random seed
+//! server.connected(now, ClientId(1), key.node_id()); // whom the association has authenticated
+//! let mut client = ClientHalf::new();
+//! client.connected();
+//! client.publish(&Signed::sign(record, &key)?);
+//! client.lookup(now, key.node_id());
+//!
+//! let mut seen = SeenRecords::new(SeenRecords::NODES_MAX);
+//! while let Some(octets) = client.poll_output() {
+//!     server.handle_bytes(now, wall, ClientId(1), &octets)?;
+//!     while let Some(ServerOutput::Send { bytes, .. }) = server.poll_output() {
+//!         client.handle_bytes(wall, &mut seen, &bytes)?;
+//!     }
+//! }
+//! let mut events = std::iter::from_fn(|| client.poll_event());
+//! assert!(matches!(events.next(), Some(ClientEvent::Published { sequence: 1, .. })));
+//! assert!(matches!(events.next(), Some(ClientEvent::Record { .. }))); // its signature was checked
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What a server can do
 //!
 //! Delay and withhold. It cannot make up a record, nor show an older one than a reader has seen ([`SeenRecords`]), nor

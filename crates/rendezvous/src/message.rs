@@ -413,6 +413,7 @@ mod tests {
         assert_eq!(out, [0, 6, 0x0a, 4, 8, 3, 16, 4]);
     }
 
+    // R10.1
     #[test]
     fn fields_of_the_wrong_length_are_malformed() {
         let open = |peer: Vec<u8>, first_packet| {
@@ -448,6 +449,7 @@ mod tests {
         );
     }
 
+    // R10.1
     #[test]
     fn a_kind_of_message_that_is_not_known_is_skipped() {
         // Field 99, with three octets in it.

@@ -25,6 +25,30 @@ pub const RECORD_SERVERS_MAX: usize = 8;
 /// The record of a node: that it is there, what it speaks, and where it can be met. It holds no addresses.
 ///
 /// Worth anything only as a [`keyway_identity::Signed`] one, signed by the node itself.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyway_identity::{SecretKey, Signed};
+/// use keyway_rendezvous::{Record, Wall};
+///
+/// let key = SecretKey::from_bytes([7; 32]);
+/// let issued = Wall(1_800_000_000);
+/// let record = Record {
+///     node: key.node_id(),
+///     versions: vec![1],
+///     epoch: 1,
+///     instance: 2,
+///     sequence: 3,
+///     servers: Vec::new(),
+///     issued,
+///     expiry: issued.saturating_add(Duration::from_secs(300)),
+/// };
+/// let signed = Signed::sign(record, &key).unwrap();
+/// let heard = Signed::<Record>::verify(signed.bytes(), signed.signature()).unwrap();
+/// assert!(heard.value().check_time(issued).is_ok());
+/// assert!(heard.value().check_time(Wall(issued.0 + 1_000)).is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Whose record it is.
@@ -224,7 +248,7 @@ pub(crate) mod tests {
         assert_eq!(read.bytes(), bytes);
     }
 
-    // V1
+    // V1, R10.3
     #[test]
     fn a_record_signed_by_another_key_is_refused() {
         let bytes = record(1, 1, 1).to_bytes();
@@ -262,6 +286,7 @@ pub(crate) mod tests {
         );
     }
 
+    // R10.3
     #[test]
     fn lifetimes_are_bounded_on_both_sides() {
         for (lifetime, accepted) in [
@@ -284,6 +309,7 @@ pub(crate) mod tests {
         assert!(Record::from_bytes(&backwards.to_bytes()).is_err());
     }
 
+    // R10.3
     #[test]
     fn a_record_holds_for_its_lifetime_and_a_minute_around_it() {
         let record = record(1, 1, 1);
@@ -299,7 +325,7 @@ pub(crate) mod tests {
         }
     }
 
-    // A2
+    // A2, R3.1
     #[test]
     fn a_weak_node_id_anywhere_in_a_record_is_refused() {
         let weak = {

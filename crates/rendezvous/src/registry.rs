@@ -177,7 +177,7 @@ mod tests {
         assert!(registry.expiries.is_empty());
     }
 
-    // V2, C4
+    // V2, C4, R10.3
     #[test]
     fn an_older_record_never_replaces_a_newer_one() {
         let mut registry = registry();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use keyway_identity::NodeId;
 
+use keyway_wire::planted::{Fault, planted};
+
 use crate::edition::{Edition, Succession};
 use crate::record::Record;
 
@@ -56,6 +58,7 @@ impl SeenRecords {
         if let Some(known) = self.editions.get(&record.node) {
             match record.edition().succession(known.edition) {
                 Succession::Newer | Succession::Same => {}
+                Succession::Older if planted(Fault::AcceptOldRecord) => {}
                 Succession::Older | Succession::Rival | Succession::Absurd => {
                     return Err(WentBack {
                         seen: known.edition,
@@ -95,7 +98,7 @@ mod tests {
     use super::*;
     use crate::record::tests::record;
 
-    // V2
+    // V2, R10.3
     #[test]
     fn a_reader_never_goes_back() {
         let mut seen = SeenRecords::default();
@@ -124,6 +127,7 @@ mod tests {
         assert!(seen.accept(&newest).is_err());
     }
 
+    // R10.3
     #[test]
     fn a_rival_process_of_the_same_epoch_is_not_believed() {
         let mut seen = SeenRecords::default();

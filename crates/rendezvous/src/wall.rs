@@ -6,6 +6,16 @@ use std::time::Duration;
 ///
 /// Used for the lifetime of records only. It may jump in both directions, and clocks of two machines differ; deadlines
 /// of this machine alone are [`keyway_wire::Time`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyway_rendezvous::Wall;
+///
+/// let issued = Wall(1_800_000_000);
+/// let expiry = issued.saturating_add(Duration::from_secs(300));
+/// assert_eq!(expiry.saturating_since(issued), Duration::from_secs(300));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wall(pub u64);
 

@@ -416,7 +416,7 @@ proptest! {
         prop_assert!(works, "{:?}", events);
     }
 
-    // V1: whatever a server says, a client believes no record that its owner did not sign.
+    // V1, R10.5: whatever a server says, a client believes no record that its owner did not sign.
     #[test]
     fn a_server_that_says_anything_is_not_believed(
         bytes in proptest::collection::vec(any::<u8>(), 0..400),

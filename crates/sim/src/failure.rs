@@ -12,6 +12,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Something panicked, and nobody knows when.
+    #[must_use]
+    pub fn panicked() -> Self {
+        Self::new(Time::ZERO, "it panicked")
+    }
+
     /// A failure noticed at `time`.
     #[must_use]
     pub fn new(time: Time, message: impl Into<String>) -> Self {

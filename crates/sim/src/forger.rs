@@ -62,7 +62,7 @@ impl Forger {
     }
 
     /// A packet of a kind drawn first, so that rare kinds have their turn.
-    fn choose<'a>(&mut self, seen: &'a [Packet]) -> Option<&'a Packet> {
+    pub(crate) fn choose<'a>(&mut self, seen: &'a [Packet]) -> Option<&'a Packet> {
         let turn = self.random.below(5);
         let wanted = |packet: &&Packet| {
             let Sighting { kind, relayed } = Sighting::of(&packet.payload);

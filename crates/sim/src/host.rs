@@ -30,6 +30,7 @@ pub struct NodeHost {
     local: SocketAddr,
     batch: Batch,
     services: BTreeMap<ServiceName, Plan>,
+    is_relay: bool,
     dials: BTreeMap<ConnectId, Dial>,
     applications: BTreeMap<StreamKey, Application>,
     diary: Diary,
@@ -69,6 +70,7 @@ impl NodeHost {
     /// A node at this address, with all its randomness from `seed`.
     #[must_use]
     pub fn new(secret: SecretKey, seed: [u8; 32], local: SocketAddr, config: Config) -> Self {
+        let is_relay = config.server;
         let mut node = Node::new(Time::ZERO, BEGINNING, secret, seed, config);
         node.set_sockets(Time::ZERO, &[(SOCKET, local)], &[local.ip()]);
         Self {
@@ -76,6 +78,7 @@ impl NodeHost {
             local,
             batch: Batch::new(),
             services: BTreeMap::new(),
+            is_relay,
             dials: BTreeMap::new(),
             applications: BTreeMap::new(),
             diary: Diary::default(),
@@ -316,6 +319,10 @@ impl Program for NodeHost {
         let dials = self.dials.values().map(|dial| dial.deadline);
         let applications = self.applications.values().filter_map(Application::wake_at);
         dials.chain(applications).chain(node).min()
+    }
+
+    fn is_relay(&self) -> bool {
+        self.is_relay
     }
 
     fn poll_send(&mut self, now: Time, send: &mut dyn FnMut(SendTo<'_>)) {

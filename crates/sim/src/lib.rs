@@ -19,10 +19,20 @@
 //! Threads, sockets and the real clock: the binary has threads, one seed on each. The nodes are those that everybody runs, with
 //! their real cryptography.
 
+/// The code in the papers compiles, and holds.
+#[cfg(doctest)]
+mod papers {
+    #[doc = include_str!("../../../docs/simulator.md")]
+    mod simulator {}
+}
+
 mod applications;
 mod failure;
 mod forger;
 mod host;
+#[cfg(feature = "planted-faults")]
+mod hunt;
+mod invariants;
 mod link;
 mod loss;
 mod nat;
@@ -31,6 +41,7 @@ mod program;
 mod properties;
 mod queue;
 mod random;
+mod scenario;
 mod sightings;
 mod topology;
 mod trace;
@@ -40,6 +51,10 @@ pub use applications::{Application, Content, DatagramPlan, Datagrams, Echo, Exch
 pub use failure::Failure;
 pub use forger::{Forger, Stage};
 pub use host::{CONNECT_DEADLINE, Diary, NodeHost};
+#[cfg(feature = "planted-faults")]
+pub use hunt::{Found, hunt};
+#[cfg(feature = "planted-faults")]
+pub use keyway_wire::planted::Fault;
 pub use link::{Fate, Link, LinkConfig};
 pub use loss::Loss;
 pub use nat::Nat;
@@ -48,6 +63,7 @@ pub use program::{Counters, Program, SendTo, Way};
 pub use properties::{ALL as PROPERTIES, Property, Report, by_name};
 pub use queue::EventQueue;
 pub use random::{Chance, Random};
+pub use scenario::{Faults, HostPlan, Op, Played, Scenario, Settings, Step, TextError};
 pub use sightings::{Kind, Sighting, Sightings};
 pub use topology::{Layout, Meeting, Run};
 pub use trace::Trace;

@@ -113,6 +113,16 @@ impl Network {
         self.link(other, one).set_cut(cut);
     }
 
+    /// Cuts the link from one site to another, or mends it; the way back stays as it is.
+    pub fn set_one_way_cut(&mut self, from: SiteId, to: SiteId, cut: bool) {
+        self.link(from, to).set_cut(cut);
+    }
+
+    /// Mends all links that were cut.
+    pub fn mend_all(&mut self) {
+        self.links.values_mut().for_each(|link| link.set_cut(false));
+    }
+
     /// The site at which a host is.
     ///
     /// # Panics
@@ -215,6 +225,11 @@ impl Network {
             packet.destination = nat.inbound(now, packet.destination.port(), packet.source)?;
         }
         self.host_at(site, packet.destination.ip())
+    }
+
+    /// Whether an address is that of a site or a host, so that somebody may be there, or have been told of it.
+    pub(crate) fn is_anybodys(&self, address: IpAddr) -> bool {
+        self.site_at(address).is_some() || self.hosts.iter().any(|host| host.address == address)
     }
 
     fn host_at(&self, site: SiteId, address: IpAddr) -> Option<HostId> {

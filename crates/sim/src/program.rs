@@ -25,6 +25,11 @@ pub trait Program {
     /// When it wants to be woken; not later than `now` if it has something to do at once.
     fn wake_at(&self, now: Time) -> Option<Time>;
 
+    /// Whether it passes packets of others on, which bear a relay's header then.
+    fn is_relay(&self) -> bool {
+        false
+    }
+
     /// Hands over all that it has to send. Asked after everything else.
     fn poll_send(&mut self, now: Time, send: &mut dyn FnMut(SendTo<'_>));
 }

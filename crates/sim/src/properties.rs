@@ -8,6 +8,7 @@ mod rebind;
 mod rekey;
 mod silence;
 mod simultaneous;
+mod swarm;
 mod transfer;
 mod upgrade;
 
@@ -46,7 +47,12 @@ pub struct Report {
 }
 
 /// All properties.
-pub const ALL: [Property; 10] = [
+pub const ALL: [Property; 11] = [
+    Property {
+        name: "swarm",
+        promise: "whatever nodes and networks do, the invariants hold; healed, everything works; closed, nothing is left",
+        check: swarm::check,
+    },
     Property {
         name: "transfer",
         promise: "10 MB both ways arrive unchanged over 5 % loss, 3 % reorder, 2 % duplication, 1 % corruption, without a stall over 10 s",
@@ -147,6 +153,7 @@ mod tests {
         }
     }
 
+    // R1.1, R9.6
     #[test]
     fn transfers_survive_all_faults_at_once() {
         holds("transfer");
@@ -162,36 +169,43 @@ mod tests {
         holds("rekey");
     }
 
+    // R4.23
     #[test]
     fn simultaneous_dials_settle_on_one_session() {
         holds("simultaneous");
     }
 
+    // R1.2, R10.11
     #[test]
     fn what_is_forged_gets_no_answer_and_changes_nothing() {
         holds("forged");
     }
 
+    // R4.13
     #[test]
     fn who_is_not_allowed_meets_silence() {
         holds("silence");
     }
 
+    // R4.10
     #[test]
     fn handshakes_survive_loss() {
         holds("handshake_loss");
     }
 
+    // R9.15
     #[test]
     fn datagrams_arrive_at_most_once() {
         holds("datagrams");
     }
 
+    // R8.12
     #[test]
     fn a_new_port_is_survived() {
         holds("rebind");
     }
 
+    // R8.17
     #[test]
     fn idle_pairs_cost_little_and_wake() {
         holds("idle");

@@ -16,6 +16,12 @@ impl Chance {
     /// It happens each time.
     pub const ALWAYS: Self = Self(1_000_000);
 
+    /// So many of a million.
+    #[must_use]
+    pub const fn millionths(millionths: u32) -> Self {
+        Self(millionths)
+    }
+
     /// So many of a hundred.
     #[must_use]
     pub const fn percent(percent: u32) -> Self {

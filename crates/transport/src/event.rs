@@ -112,6 +112,8 @@ pub enum EndReason {
     PeerRestarted,
     /// The peer was not heard of for as long as the configuration has patience.
     TimedOut,
+    /// The peer was not heard of for long, and its place was needed for another one.
+    Displaced,
 }
 
 /// Whether a path is kept open while nobody uses it.

@@ -168,6 +168,7 @@ mod tests {
         (0..3).any(|_| mtu.on_lost(now, 1_452))
     }
 
+    // R8.24
     #[test]
     fn the_first_packets_have_the_base_size_and_a_probe_follows_at_once() {
         // RFC 9000, 14: at least 1200 octets; RFC 8899, 5.1.2.
@@ -190,6 +191,7 @@ mod tests {
         assert_eq!(mtu.current(), 8_952);
     }
 
+    // R8.24
     #[test]
     fn a_limit_is_never_exceeded() {
         for limit in [1_200, 1_300, 1_452] {
@@ -220,6 +222,7 @@ mod tests {
         assert_eq!(mtu.due(at(3)), Some(1_452));
     }
 
+    // R8.24
     #[test]
     fn three_losses_of_large_packets_only_are_a_black_hole() {
         // RFC 8899, 4.3.

@@ -14,6 +14,14 @@ const V6_LEN: usize = 1 + 16 + 2;
 /// Every address that comes from outside (the wire, a socket, a user) passes here before anybody compares it: filters of
 /// others were passed by another spelling of a forbidden address more than once.
 ///
+/// ```
+/// use keyway_wire::canonical_address;
+///
+/// let mapped = "[::ffff:192.0.2.7]:4100".parse().unwrap();
+/// assert_eq!(canonical_address(mapped), Ok("192.0.2.7:4100".parse().unwrap()));
+/// assert!(canonical_address("0.0.0.0:4100".parse().unwrap()).is_err());
+/// ```
+///
 /// # Errors
 ///
 /// Port 0 and the unspecified addresses (`0.0.0.0`, `::`), to which nothing can be sent.

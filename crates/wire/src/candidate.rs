@@ -31,6 +31,13 @@ impl CandidateKind {
 }
 
 /// An address under which a node may be reached.
+///
+/// ```
+/// use keyway_wire::{Candidate, CandidateKind};
+///
+/// let seen = Candidate { kind: CandidateKind::Reflexive, address: "198.51.100.7:4100".parse().unwrap() };
+/// assert_ne!(seen.kind, CandidateKind::Host);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Candidate {
     /// How the node came to know it.

@@ -4,6 +4,13 @@ use std::fmt;
 ///
 /// It names a path of an association there, and a packet number space of its own. The first octet names the worker that
 /// owns the association, so that a packet finds its thread by one look; the others are random, so that nobody guesses it.
+///
+/// ```
+/// use keyway_wire::Cid;
+///
+/// let cid = Cid::new([2, 0x9e, 0x37, 0x79, 0xb9, 0x7f, 0x4a]);
+/// assert_eq!(cid.worker(), 2);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cid([u8; Self::LEN]);
 

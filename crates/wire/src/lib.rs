@@ -13,6 +13,7 @@
 //!         Packet::Init(init) => assert_eq!(init.noise.len(), 1078), // for the handshake
 //!         Packet::Resp(resp) => assert!(resp.noise.len() >= 48),    // for the handshake
 //!         Packet::Data(header) => println!("open it with the keys of {:?}", header.slot),
+//!         Packet::Cookie(cookie) => assert_eq!(cookie.sealed.len(), 32),
 //!         Packet::Relay(header) => println!("forward it along {:?}", header.token),
 //!     }
 //!     Ok(())
@@ -49,6 +50,8 @@ mod cid;
 mod codec;
 mod frame;
 mod packet;
+#[doc(hidden)]
+pub mod planted;
 mod service_name;
 mod slot;
 mod stream_id;
@@ -68,8 +71,9 @@ pub use frame::{
     StreamsBlockedFrame, emit_ack, emit_candidates,
 };
 pub use packet::{
-    DATA_HEADER_LEN, DataHeader, INIT_LEN, Init, MAC_LEN, PACKET_NUMBER_MAX, Packet, PacketError,
-    RELAY_HEADER_LEN, RESP_LEN_MAX, RESP_LEN_MIN, RelayHeader, Resp, TAG_LEN, VERSION,
+    COOKIE_LEN, COOKIE_NONCE_LEN, COOKIE_PLAIN_LEN, COOKIE_SEALED_LEN, Cookie, DATA_HEADER_LEN,
+    DataHeader, INIT_LEN, Init, MAC_LEN, PACKET_NUMBER_MAX, Packet, PacketError, RELAY_HEADER_LEN,
+    RESP_LEN_MAX, RESP_LEN_MIN, RelayHeader, Resp, TAG_LEN, VERSION,
 };
 pub use service_name::{SERVICE_NAME_LEN_MAX, ServiceName, ServiceNameError};
 pub use slot::Slot;

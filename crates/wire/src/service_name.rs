@@ -10,6 +10,14 @@ pub const SERVICE_NAME_LEN_MAX: usize = 64;
 ///
 /// 1 to 64 of `a`-`z`, `0`-`9`, `.`, `_` and `-`; the first is a letter or a digit. There is no other spelling of the
 /// same name, so names are compared octet by octet.
+///
+/// ```
+/// use keyway_wire::{ServiceName, ServiceNameError};
+///
+/// let name: ServiceName = "model-7b".parse().unwrap();
+/// assert_eq!(name.as_str(), "model-7b");
+/// assert_eq!("".parse::<ServiceName>(), Err(ServiceNameError::Empty));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceName(Box<str>);
 
@@ -70,6 +78,7 @@ impl fmt::Display for ServiceName {
 
 /// Why something is not a service name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServiceNameError {
     /// There is nothing.
     #[error("a service name has at least one character")]
@@ -82,7 +91,9 @@ pub enum ServiceNameError {
     },
     /// An octet that no service name contains.
     #[error(
-        "a service name consists of a-z, 0-9, '.', '_' and '-', not of octet {octet:#04x} at {position}"
+        "a service name consists of a-z, 0-9, '.', '_' and '-', and '{}' at position {} is none of them",
+        octet.escape_ascii(),
+        position + 1
     )]
     Octet {
         /// Octets before it.
@@ -91,7 +102,7 @@ pub enum ServiceNameError {
         octet: u8,
     },
     /// The first is neither a letter nor a digit.
-    #[error("a service name begins with a letter or a digit, not with octet {octet:#04x}")]
+    #[error("a service name begins with a letter or a digit, not with '{}'", octet.escape_ascii())]
     First {
         /// The first octet.
         octet: u8,

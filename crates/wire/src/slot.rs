@@ -2,6 +2,13 @@
 ///
 /// The receiver of the packets assigned it, inside the handshake: four are enough for the current session, the previous
 /// one, a handshake of one's own and one that is answered (section 5).
+///
+/// ```
+/// use keyway_wire::Slot;
+///
+/// assert_eq!(Slot::new(3).map(Slot::index), Some(3));
+/// assert_eq!(Slot::new(4), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(u8);
 

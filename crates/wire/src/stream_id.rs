@@ -6,6 +6,13 @@ use crate::varint::VarInt;
 ///
 /// The node with the smaller node id opens the even ones, the other the odd ones, whoever dialled. Ids count up by two
 /// and are never reused.
+///
+/// ```
+/// use keyway_wire::StreamId;
+///
+/// assert!(StreamId::new(4).unwrap().is_even()); // opened by the smaller node id
+/// assert_eq!(StreamId::new(1 << 62), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(u64);
 
@@ -65,6 +72,7 @@ mod tests {
         assert_eq!(StreamId::new(u64::MAX), None);
     }
 
+    // R9.1
     #[test]
     fn the_lowest_bit_says_who_opens() {
         assert!(StreamId::new(0).unwrap().is_even());

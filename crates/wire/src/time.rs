@@ -6,6 +6,17 @@ use std::time::Duration;
 /// The cores read no clock: whoever drives them says what time it is. Arithmetic saturates at both ends, so that no
 /// number from the wire can overflow it, and a simulator may jump as far as it likes. Differences between two times are
 /// meaningful only within one process.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyway_wire::Time;
+///
+/// let start = Time::from_micros(1_000);
+/// let later = start + Duration::from_millis(5);
+/// assert_eq!(later.saturating_since(start), Duration::from_millis(5));
+/// assert_eq!(start.saturating_since(later), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 

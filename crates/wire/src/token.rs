@@ -3,6 +3,13 @@ use std::fmt;
 /// Names one direction of a relay channel at the relay: 8 random octets that the relay gave out.
 ///
 /// Whoever shows it may send along that channel and nowhere else, so it is not printed.
+///
+/// ```
+/// use keyway_wire::Token;
+///
+/// let token = Token::new([1, 2, 3, 4, 5, 6, 7, 8]);
+/// assert!(!format!("{token:?}").contains('7')); // whoever knows it can use the channel
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token([u8; Self::LEN]);
 

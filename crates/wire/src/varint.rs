@@ -6,6 +6,15 @@ use crate::codec::{Reader, Truncated};
 ///
 /// The two most significant bits of the first octet say which; the rest is the number, big-endian. Longer encodings than
 /// needed are read, the shortest is written.
+///
+/// ```
+/// use keyway_wire::VarInt;
+///
+/// let mut out = [0; 8];
+/// let length = VarInt::saturating(64).emit(&mut out);
+/// assert_eq!(out[..length], [0x40, 0x40]);
+/// assert_eq!(VarInt::parse(&out), Some((VarInt::saturating(64), 2)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VarInt(u64);
 

@@ -58,6 +58,10 @@ fn describe_packet(packet: &[u8]) -> Value {
             "type": "RESP", "sender": hex(resp.sender.as_bytes()), "receiver": hex(resp.receiver.as_bytes()),
             "noise": hex(resp.noise), "mac1": hex(resp.mac1), "mac2": hex(resp.mac2),
         }),
+        Packet::Cookie(cookie) => json!({
+            "type": "COOKIE", "receiver": hex(cookie.receiver.as_bytes()), "nonce": hex(cookie.nonce),
+            "sealed": hex(cookie.sealed),
+        }),
         Packet::Data(header) => json!({
             "type": "DATA", "slot": header.slot.index().to_string(), "phase": u8::from(header.phase).to_string(),
             "cid": hex(header.cid.as_bytes()), "number": header.number.to_string(),
@@ -74,6 +78,7 @@ fn emit_packet(packet: &[u8]) -> Vec<u8> {
     let len = match Packet::parse(packet).unwrap() {
         Packet::Init(init) => init.emit(&mut out),
         Packet::Resp(resp) => resp.emit(&mut out),
+        Packet::Cookie(cookie) => cookie.emit(&mut out),
         Packet::Data(header) => header.emit(&mut out),
         Packet::Relay(header) => header.emit(&mut out),
     };
@@ -244,7 +249,7 @@ fn every_packet_and_every_frame_is_among_the_vectors() {
             );
         }
     };
-    has("packets", &["INIT", "RESP", "DATA", "RELAY"]);
+    has("packets", &["INIT", "RESP", "COOKIE", "DATA", "RELAY"]);
     has(
         "frames",
         &[

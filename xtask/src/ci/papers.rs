@@ -1,6 +1,7 @@
-//! Paths that the papers name exist: a map that shows a street which is gone is worse than none.
+//! Files, sections and tests that the papers name exist: a map that shows a street which is gone is worse than none. The
+//! papers are all Markdown files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,27 +10,23 @@ use anyhow::{Context, Result, bail};
 use crate::step::Outcome;
 use crate::workspace;
 
-/// The papers that name places in the tree.
-const PAPERS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "proto/PROTOCOL.md"];
-
 /// What a file of ours ends in, as far as papers name files.
 const ENDINGS: [&str; 5] = [".rs", ".md", ".proto", ".toml", ".json"];
 
-/// Every path in the papers leads to something.
+/// Every path and every link in the papers leads to something.
 pub(super) fn check() -> Result<Outcome> {
     let root = workspace::root();
     let tree = Tree::read(root)?;
     let mut count = 0;
     let mut gone = Vec::new();
-    for paper in PAPERS {
-        let text =
-            fs::read_to_string(root.join(paper)).with_context(|| format!("cannot read {paper}"))?;
-        let folder = Path::new(paper).parent().unwrap_or(Path::new(""));
+    for paper in tree.papers() {
+        let text = read(&root.join(paper))?;
         for (line, mention) in mentions(&text) {
-            match tree.judge(&mention, folder) {
+            match tree.judge(&mention, paper) {
                 Some(true) => count += 1,
                 Some(false) => gone.push(format!(
-                    "{paper}:{line}: `{}` does not exist",
+                    "{}:{line}: `{}` does not exist",
+                    paper.display(),
                     mention.text()
                 )),
                 None => {}
@@ -39,7 +36,49 @@ pub(super) fn check() -> Result<Outcome> {
     if !gone.is_empty() {
         bail!("{}", gone.join("\n       "));
     }
-    Ok(Outcome::Passed(format!("{count} paths")))
+    Ok(Outcome::Passed(format!("{count} places")))
+}
+
+/// The names under which the headings of a paper can be linked to, as GitHub and others make them: in lower case, with
+/// dashes for spaces, and without what is neither letter nor digit.
+fn sections(text: &str) -> BTreeSet<String> {
+    let mut fenced = false;
+    let mut names = BTreeSet::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        }
+        let heading = line.trim_start_matches('#');
+        if fenced || heading.len() == line.len() || !heading.starts_with(' ') {
+            continue;
+        }
+        let kept = heading.trim().chars().filter_map(|character| {
+            let kept = character.is_alphanumeric() || "-_ ".contains(character);
+            kept.then_some(if character == ' ' { '-' } else { character })
+        });
+        names.insert(kept.collect::<String>().to_lowercase());
+    }
+    names
+}
+
+/// The names of the functions in a file of Rust.
+fn functions(code: &str) -> impl Iterator<Item = String> {
+    code.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("fn ")?;
+        Some(rest.split(['(', '<']).next()?.to_owned())
+    })
+}
+
+/// Whether this is the name of a test, which is a sentence: five words or more.
+fn is_sentence(code: &str) -> bool {
+    let word = |character: char| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_'
+    };
+    code.chars().all(word) && code.split('_').count() >= 5
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Something in a paper that may be a path.
@@ -88,6 +127,10 @@ struct Tree {
     paths: BTreeSet<PathBuf>,
     /// The last components of all files.
     names: BTreeSet<String>,
+    /// The sections of each paper, as links name them.
+    sections: BTreeMap<PathBuf, BTreeSet<String>>,
+    /// The names of all functions: tests are among them.
+    functions: BTreeSet<String>,
 }
 
 impl Tree {
@@ -95,6 +138,8 @@ impl Tree {
         let mut tree = Self {
             paths: BTreeSet::new(),
             names: BTreeSet::new(),
+            sections: BTreeMap::new(),
+            functions: BTreeSet::new(),
         };
         let mut folders = vec![root.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -107,28 +152,52 @@ impl Tree {
                 if name == ".git" || (name == "target" && path.join("CACHEDIR.TAG").exists()) {
                     continue;
                 }
-                tree.paths.insert(path.strip_prefix(root)?.to_owned());
+                let place = path.strip_prefix(root)?.to_owned();
+                tree.paths.insert(place.clone());
                 if entry.file_type()?.is_dir() {
                     folders.push(path);
-                } else {
-                    tree.names.insert(name);
+                    continue;
                 }
+                if name.ends_with(".md") {
+                    tree.sections.insert(place, sections(&read(&path)?));
+                } else if name.ends_with(".rs") {
+                    tree.functions.extend(functions(&read(&path)?));
+                }
+                tree.names.insert(name);
             }
         }
         Ok(tree)
     }
 
+    fn papers(&self) -> impl Iterator<Item = &Path> {
+        self.sections.keys().map(PathBuf::as_path)
+    }
+
     /// Whether the place exists; nothing if the mention is not one of a place.
-    fn judge(&self, mention: &Mention, folder: &Path) -> Option<bool> {
+    fn judge(&self, mention: &Mention, paper: &Path) -> Option<bool> {
+        let folder = paper.parent().unwrap_or(Path::new(""));
         match mention {
             Mention::Link(target) => {
-                let path = target.split('#').next().unwrap_or_default();
-                let elsewhere =
-                    path.is_empty() || path.contains("://") || path.starts_with("mailto:");
-                (!elsewhere).then(|| self.exists(&normal(&folder.join(path))))
+                let elsewhere = target.contains("://") || target.starts_with("mailto:");
+                (!elsewhere).then(|| self.leads_somewhere(target, paper, folder))
             }
             Mention::Code(code) => self.judge_code(code, folder),
         }
+    }
+
+    fn leads_somewhere(&self, target: &str, paper: &Path, folder: &Path) -> bool {
+        let (path, section) = target.split_once('#').unwrap_or((target, ""));
+        let place = if path.is_empty() {
+            paper.to_owned()
+        } else {
+            normal(&folder.join(path))
+        };
+        let has_section = || {
+            self.sections
+                .get(&place)
+                .is_some_and(|sections| sections.contains(section))
+        };
+        self.exists(&place) && (section.is_empty() || has_section())
     }
 
     fn judge_code(&self, code: &str, folder: &Path) -> Option<bool> {
@@ -136,6 +205,9 @@ impl Tree {
             |character: char| character.is_ascii_alphanumeric() || "_-./".contains(character);
         if code.is_empty() || !code.chars().all(plain) || code.starts_with('/') {
             return None;
+        }
+        if is_sentence(code) {
+            return Some(self.functions.contains(code));
         }
         let ends_like_ours = ENDINGS
             .iter()
@@ -196,11 +268,25 @@ mod tests {
         let names = ["README.md", "lib.rs", "PROTOCOL.md"]
             .map(str::to_owned)
             .into();
-        Tree { paths, names }
+        let text = "# The protocol\n## 2. Glossary: `a`, b\n```sh\n# no heading\n```";
+        let sections = [(PathBuf::from("proto/PROTOCOL.md"), sections(text))].into();
+        Tree {
+            paths,
+            names,
+            sections,
+            functions: functions("fn it_is_there_as_ever(&self) {}").collect(),
+        }
     }
 
     fn judge(code: &str) -> Option<bool> {
-        tree().judge(&Mention::Code(code.to_owned()), Path::new(""))
+        tree().judge(&Mention::Code(code.to_owned()), Path::new("README.md"))
+    }
+
+    fn link(target: &str) -> Option<bool> {
+        tree().judge(
+            &Mention::Link(target.to_owned()),
+            Path::new("proto/PROTOCOL.md"),
+        )
     }
 
     #[test]
@@ -220,6 +306,13 @@ mod tests {
     }
 
     #[test]
+    fn a_test_that_is_gone_is_noticed() {
+        assert_eq!(judge("it_is_there_as_ever"), Some(true));
+        assert_eq!(judge("it_was_there_once_upon_a_time"), Some(false));
+        assert_eq!(judge("max_ack_delay_us"), None);
+    }
+
+    #[test]
     fn other_code_is_no_path() {
         for code in [
             "Stream::write",
@@ -236,13 +329,28 @@ mod tests {
 
     #[test]
     fn links_are_followed_from_the_folder_of_their_paper() {
-        let link =
-            |target: &str| tree().judge(&Mention::Link(target.to_owned()), Path::new("proto"));
-        assert_eq!(link("PROTOCOL.md#glossary"), Some(true));
         assert_eq!(link("../README.md"), Some(true));
         assert_eq!(link("README.md"), Some(false));
-        assert_eq!(link("https://example.com/a.md"), None);
-        assert_eq!(link("#here"), None);
+        assert_eq!(link("https://example.com/a.md#here"), None);
+    }
+
+    #[test]
+    fn a_link_to_a_section_needs_its_heading() {
+        for there in [
+            "PROTOCOL.md#the-protocol",
+            "PROTOCOL.md#2-glossary-a-b",
+            "#2-glossary-a-b",
+        ] {
+            assert_eq!(link(there), Some(true), "{there}");
+        }
+        for gone in [
+            "#glossary",
+            "#no-heading",
+            "PROTOCOL.md#gone",
+            "../README.md#gone",
+        ] {
+            assert_eq!(link(gone), Some(false), "{gone}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use crate::exit::Failure;
+use crate::reach::Reach;
 use crate::service::Service;
 
 /// A flow without traffic ends after this time, as most NATs have it for UDP.
@@ -63,7 +64,7 @@ async fn send(flow: &DatagramSocket, datagram: &[u8]) -> Result<(), DatagramErro
 }
 
 /// Gives each local sender a flow of its own.
-pub(crate) async fn forward(node: Node, local: UdpSocket, service: Service) {
+pub(crate) async fn forward(node: Node, reach: Reach, local: UdpSocket, service: Service) {
     let local = Arc::new(local);
     let (done, mut ended) = mpsc::unbounded_channel();
     let mut senders: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
@@ -78,7 +79,7 @@ pub(crate) async fn forward(node: Node, local: UdpSocket, service: Service) {
                 if !senders.contains_key(&sender) && senders.len() < SENDERS_MAX {
                     let (datagrams, waiting) = mpsc::channel(WAITING_MAX);
                     senders.insert(sender, datagrams);
-                    let flow = Flow { node: node.clone(), local: Arc::clone(&local), sender, service: service.clone() };
+                    let flow = Flow { node: node.clone(), reach: reach.clone(), local: Arc::clone(&local), sender, service: service.clone() };
                     let done = done.clone();
                     tokio::spawn(async move {
                         flow.run(waiting).await;
@@ -97,6 +98,7 @@ pub(crate) async fn forward(node: Node, local: UdpSocket, service: Service) {
 /// One local sender's flow.
 struct Flow {
     node: Node,
+    reach: Reach,
     local: Arc<UdpSocket>,
     sender: SocketAddr,
     service: Service,
@@ -108,7 +110,7 @@ impl Flow {
         let outcome = match self.node.datagrams(peer, service).await {
             Ok(flow) => self.carry(&flow, outgoing).await.map_err(Failure::from),
             Err(ConnectError::Lost(Lost::NodeClosed)) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(self.reach.explain(error).await),
         };
         if let Err(failure) = outcome {
             warn!(service, "cannot reach the service: {failure}");

@@ -12,8 +12,9 @@ use tracing::{debug, warn};
 
 use super::{datagrams, streams};
 use crate::ending::Hold;
-use crate::exit::Failure;
+use crate::exit::{Failure, socket_next_step};
 use crate::forwarding::Forwarding;
+use crate::reach::Reach;
 use crate::service::{Service, Socket};
 
 /// A local socket that is open, not served yet.
@@ -39,18 +40,8 @@ impl Opened {
     pub(crate) async fn open(forwarding: Forwarding) -> Result<Self, Failure> {
         let Forwarding { listen, service } = forwarding;
         let failed = |error: std::io::Error| {
-            use std::io::ErrorKind;
-            let kind = error.kind();
-            let hint = if kind == ErrorKind::AddrInUse {
-                "; another program has it: choose another, or port 0 for a free one"
-            } else if kind == ErrorKind::AlreadyExists {
-                "; it is not a socket: choose another path"
-            } else if kind == ErrorKind::PermissionDenied {
-                "; choose one that this user may open, such as a port from 1024 on"
-            } else {
-                ""
-            };
-            Failure::new(format!("cannot listen on {listen}: {error}{hint}"))
+            let next_step = socket_next_step(&error);
+            Failure::new(format!("cannot listen on {listen}: {error}{next_step}"))
         };
         match &listen {
             Socket::Tcp(address) => {
@@ -99,11 +90,11 @@ impl Opened {
     }
 
     /// Serves the socket for as long as the task lives.
-    pub(crate) async fn serve(self, node: Node, hold: Hold) {
+    pub(crate) async fn serve(self, node: Node, reach: Reach, hold: Hold) {
         match self {
-            Self::Udp(socket, service) => datagrams::forward(node, socket, service).await,
+            Self::Udp(socket, service) => datagrams::forward(node, reach, socket, service).await,
             Self::Tcp(listener, service) => {
-                let way = Way::new(node, service, hold);
+                let way = Way::new(node, reach, service, hold);
                 loop {
                     match listener.accept().await {
                         Ok((local, _)) => {
@@ -115,7 +106,7 @@ impl Opened {
                 }
             }
             Self::Unix(listener, _file, service) => {
-                let way = Way::new(node, service, hold);
+                let way = Way::new(node, reach, service, hold);
                 loop {
                     match listener.accept().await {
                         Ok((local, _)) => drop(tokio::spawn(way.clone().connect(local))),
@@ -165,6 +156,7 @@ const NOTICE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 struct Way {
     node: Node,
+    reach: Reach,
     service: Service,
     hold: Hold,
     /// It was said that the peer does not answer. Once for all connections that wait for it.
@@ -172,9 +164,10 @@ struct Way {
 }
 
 impl Way {
-    fn new(node: Node, service: Service, hold: Hold) -> Self {
+    fn new(node: Node, reach: Reach, service: Service, hold: Hold) -> Self {
         Self {
             node,
+            reach,
             service,
             hold,
             noticed: Arc::default(),
@@ -188,7 +181,7 @@ impl Way {
         let outcome = tokio::select! {
             outcome = self.node.connect(&self.service.peer, service) => outcome,
             () = self.hold.ended() => return,
-            () = notice(&self.service, &self.noticed) => return,
+            () = notice(&self.reach, &self.service, &self.noticed) => return,
         };
         match outcome {
             Ok(stream) => {
@@ -199,18 +192,19 @@ impl Way {
             Err(error) => warn!(
                 service,
                 "cannot reach the service: {}",
-                Failure::from(error)
+                self.reach.explain(error).await
             ),
         }
     }
 }
 
 /// Says after a while that the peer does not answer, and never ends.
-async fn notice(service: &Service, noticed: &AtomicBool) {
+async fn notice(reach: &Reach, service: &Service, noticed: &AtomicBool) {
     tokio::time::sleep(NOTICE).await;
     if !noticed.swap(true, Ordering::Relaxed) {
         let (peer, service) = (service.peer.node_id(), &service.service);
-        warn!(%peer, service, "the peer has not answered yet; connections wait for it");
+        let why = reach.why_silent(peer).await;
+        warn!(%peer, service, "the peer has not answered yet, and connections wait for it: {why};");
     }
     std::future::pending().await
 }

@@ -6,10 +6,17 @@ use crate::arguments::Expose;
 use crate::bridge::target;
 use crate::ending::Ending;
 use crate::exit::{Exit, Failure};
+use crate::reach::Reach;
 use crate::{output, signals};
 
 pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
     let allow = super::allow(&arguments.allow, "keyway expose")?;
+    let names: Vec<_> = arguments
+        .services
+        .iter()
+        .map(|exposure| &exposure.service)
+        .collect();
+    super::once(&names, |name| format!("the service `{name}`"))?;
     let patience = arguments.patience.patience.unwrap_or(super::PATIENCE);
     let node = arguments
         .node
@@ -19,6 +26,7 @@ pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
         .patience(patience)
         .bind()
         .await?;
+    let reach = Reach::new(&node, &arguments.node, [])?;
     let ending = Ending::new();
     let mut services = JoinSet::new();
     for exposure in arguments.services {
@@ -34,13 +42,16 @@ pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
             .iter()
             .map(ToString::to_string)
             .collect();
-        eprintln!(
-            "keyway: no --server: peers need an address of this node, which listens on {}",
+        output::note(format_args!(
+            "no --server: peers need an address of this node, which listens on {}",
             at.join(" and ")
-        );
+        ));
     }
     output::line(format_args!("ready {}", node.node_id()))?;
-    signals::asked_to_end().await;
+    tokio::select! {
+        () = signals::asked_to_end() => {}
+        failure = reach.node_failed() => return Err(failure),
+    }
     services.shutdown().await;
     ending.end().await;
     super::close(&node).await;

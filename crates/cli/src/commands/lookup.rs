@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::arguments::Lookup;
 use crate::exit::{Exit, Failure};
+use crate::reach::Reach;
 use crate::{output, signals};
 use keyway::LookupError;
 
@@ -32,6 +33,7 @@ pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
         .connect_deadline(arguments.patience)
         .bind()
         .await?;
+    let reach = Reach::new(&node, &arguments.node, [])?;
     let answer = tokio::select! {
         answer = node.lookup(arguments.peer.node_id()) => Some(answer),
         () = signals::told_to_end() => None,
@@ -40,7 +42,7 @@ pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
     let Some(answer) = answer else {
         return Ok(Exit::Done);
     };
-    let record = answer?;
+    let record = answer.map_err(|error| reach.explain_lookup(error))?;
     let object = Object {
         node: record.node.to_string(),
         versions: record.versions,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use keyway::{Allow, Node, NodeBuilder};
 
-use crate::arguments::{Admission, Command, NodeOptions};
+use crate::arguments::{Admission, Command, Listed, NodeOptions};
 use crate::exit::{Exit, Failure};
 use crate::signals;
 
@@ -46,7 +46,7 @@ pub(crate) async fn run(command: Command) -> Result<Exit, Failure> {
             outcome = demo::run() => outcome,
             () = signals::told_to_end() => Ok(Exit::Done),
         },
-        Command::Completions(completions) => Ok(completions::run(&completions)),
+        Command::Completions(completions) => completions::run(&completions),
     }
 }
 
@@ -57,7 +57,7 @@ impl NodeOptions {
     fn builder(&self, meaning: &str) -> Result<NodeBuilder, Failure> {
         let builder = self.identity.apply(Node::builder(), meaning)?;
         let mut builder = builder.linger(LINGER);
-        for server in &self.servers {
+        for server in self.servers() {
             builder = builder.server(server.clone());
         }
         if let Some(address) = self.bind {
@@ -68,14 +68,15 @@ impl NodeOptions {
 }
 
 /// Whom a service serves. Nobody must have said so: then `what` does not start.
-fn allow(admissions: &[Admission], what: &str) -> Result<Allow, Failure> {
+fn allow(admissions: &[Listed<Admission>], what: &str) -> Result<Allow, Failure> {
+    let admissions: Vec<_> = admissions.iter().flat_map(|listed| &listed.0).collect();
     if admissions.is_empty() {
         return Err(Failure::usage(format!(
             "{what} serves nobody without --allow: name the node ids that may connect (--allow ID, several times), or write \
              --allow any for everybody who knows this node's id"
         )));
     }
-    if admissions.contains(&Admission::Any) {
+    if admissions.contains(&&Admission::Any) {
         return Ok(Allow::any());
     }
     Ok(Allow::only(admissions.iter().filter_map(
@@ -84,6 +85,21 @@ fn allow(admissions: &[Admission], what: &str) -> Result<Allow, Failure> {
             Admission::Any => None,
         },
     )))
+}
+
+/// Refuses what is given twice, before anything has started.
+fn once<T: PartialEq>(given: &[T], what: impl Fn(&T) -> String) -> Result<(), Failure> {
+    let again = given
+        .iter()
+        .enumerate()
+        .find(|(index, one)| given[..*index].contains(one));
+    match again {
+        None => Ok(()),
+        Some((_, one)) => Err(Failure::usage(format!(
+            "{} is given twice: leave one out, or give it another name",
+            what(one)
+        ))),
+    }
 }
 
 /// Ends a node in order. What a peer did not take in time is said, and is no reason to hang.

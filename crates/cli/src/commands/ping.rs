@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::arguments::Ping;
 use crate::exit::{Exit, Failure};
+use crate::reach::Reach;
 use crate::{output, signals};
 
 /// One line of `--json`.
@@ -33,16 +34,20 @@ pub(crate) async fn run(arguments: Ping) -> Result<Exit, Failure> {
         .connect_deadline(arguments.patience)
         .bind()
         .await?;
+    let reach = Reach::new(&node, &arguments.node, [&arguments.peer])?;
     let mut tally = Tally::default();
     let outcome = tokio::select! {
-        outcome = pings(&node, &arguments, &mut tally) => outcome,
+        outcome = pings(&node, &reach, &arguments, &mut tally) => outcome,
         () = asked_to_end(&arguments) => Ok(()),
     };
     super::close(&node).await;
-    if arguments.json {
-        eprintln!("keyway: {tally}");
-    } else {
-        output::line(&tally)?;
+    // Without a single answer there is a failure to tell, and no figure.
+    if outcome.is_ok() || !tally.rtts.is_empty() {
+        if arguments.json {
+            output::note(&tally);
+        } else {
+            output::line(&tally)?;
+        }
     }
     outcome.map(|()| Exit::Done)
 }
@@ -51,7 +56,12 @@ pub(crate) async fn run(arguments: Ping) -> Result<Exit, Failure> {
     clippy::disallowed_methods,
     reason = "the pace of pings is this command's own, not the node's"
 )]
-async fn pings(node: &keyway::Node, arguments: &Ping, tally: &mut Tally) -> Result<(), Failure> {
+async fn pings(
+    node: &keyway::Node,
+    reach: &Reach,
+    arguments: &Ping,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
     let mut due = Instant::now();
     while arguments.count.is_none_or(|count| tally.sent < count) {
         tokio::time::sleep_until(due.into()).await;
@@ -63,9 +73,9 @@ async fn pings(node: &keyway::Node, arguments: &Ping, tally: &mut Tally) -> Resu
             }
             // Two that have met may be cut off for a while: say so, and go on.
             Err(error @ ConnectError::TimedOut { .. }) if !tally.rtts.is_empty() => {
-                eprintln!("keyway: {}: {error}", tally.sent);
+                output::note(format_args!("{}: {error}", tally.sent));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(reach.explain(error).await),
         }
         due = Instant::now().max(due + arguments.interval);
     }

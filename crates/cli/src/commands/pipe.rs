@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::arguments::Pipe;
 use crate::bridge::streams::is_enough;
 use crate::exit::{Exit, Failure};
+use crate::reach::Reach;
 use crate::signals;
 
 /// A laptop sleeps overnight and its ssh session goes on in the morning.
@@ -30,9 +31,12 @@ pub(crate) async fn run(arguments: Pipe) -> Result<Exit, Failure> {
     }
     let node = builder.bind().await?;
     let service = arguments.service;
+    let reach = Reach::new(&node, &arguments.node, [&service.peer])?;
     let carried = async {
-        let stream = node.connect(&service.peer, &service.service).await?;
-        carry(&node, stream).await
+        match node.connect(&service.peer, &service.service).await {
+            Ok(stream) => carry(&node, stream).await,
+            Err(error) => Err(reach.explain(error).await),
+        }
     };
     let outcome = tokio::select! {
         outcome = carried => outcome,

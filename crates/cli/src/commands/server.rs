@@ -28,12 +28,17 @@ pub(crate) async fn run(arguments: Server) -> Result<Exit, Failure> {
     let place = arguments.advertise.unwrap_or_else(|| {
         let address = SocketAddr::new(own_address(arguments.listen.ip()), port);
         if address.ip().is_loopback() {
-            eprintln!("keyway: warning: {address} is reachable on this machine alone; --advertise HOST:PORT says what others use");
+            output::note(format_args!(
+                "{address} is reachable on this machine alone; --advertise HOST:PORT says what others use"
+            ));
         }
         address.to_string()
     });
     output::line(format_args!("ready {}@{place}", node.node_id()))?;
-    signals::asked_to_end().await;
+    tokio::select! {
+        () = signals::asked_to_end() => {}
+        lost = node.ended() => return Err(lost.into()),
+    }
     super::close(&node).await;
     Ok(Exit::Done)
 }

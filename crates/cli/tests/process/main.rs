@@ -10,12 +10,14 @@ mod breaking;
 mod bridging;
 mod datagrams;
 mod ending;
+mod failures;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod identity;
 mod killing;
 mod measuring;
 mod piping;
+mod secrets;
 mod server;
 mod unix_sockets;
 mod usage;

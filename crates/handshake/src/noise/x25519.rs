@@ -161,7 +161,7 @@ pub(crate) mod tests {
         );
     }
 
-    // A2
+    // A2, R4.1
     #[test]
     fn points_of_small_order_are_refused() {
         let key = KeyPair::new(&[1; 32]);
@@ -170,7 +170,7 @@ pub(crate) mod tests {
         }
     }
 
-    // A2
+    // A2, R4.1
     #[test]
     fn encodings_that_are_not_canonical_are_refused() {
         let key = KeyPair::new(&[1; 32]);

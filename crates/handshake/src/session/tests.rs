@@ -31,6 +31,7 @@ fn the_two_directions_have_different_keys() {
     );
 }
 
+// R7.1
 #[test]
 fn each_number_and_each_sequence_has_its_own_nonce() {
     let (mut initiator, _) = pair();
@@ -46,6 +47,7 @@ fn each_number_and_each_sequence_has_its_own_nonce() {
     }
 }
 
+// R7.2
 #[test]
 fn a_packet_opens_only_under_its_own_sequence_and_number() {
     let (mut initiator, mut responder) = pair();
@@ -108,7 +110,7 @@ fn every_flipped_bit_and_every_shorter_length_is_refused() {
     assert!(packet.clone().open(&mut responder).is_ok());
 }
 
-// P7
+// P7, R7.2
 #[test]
 fn a_buffer_that_failed_to_open_is_wiped() {
     let (mut initiator, mut responder) = pair();
@@ -154,6 +156,7 @@ fn a_buffer_that_failed_to_open_is_wiped() {
     assert_eq!(packet.sealed, vec![0; 216]);
 }
 
+// R7.6
 #[test]
 fn the_receiver_follows_a_ratchet_once() {
     let (mut initiator, mut responder) = pair();
@@ -176,7 +179,7 @@ fn the_receiver_follows_a_ratchet_once() {
     );
 }
 
-// T7
+// T7, R7.6
 #[test]
 fn packets_overtaken_by_a_ratchet_open_until_their_phase_is_forgotten() {
     let (mut initiator, mut responder) = pair();
@@ -205,6 +208,7 @@ fn packets_overtaken_by_a_ratchet_open_until_their_phase_is_forgotten() {
     );
 }
 
+// R7.7
 #[test]
 fn the_next_phase_is_found_while_the_previous_one_is_kept() {
     let (mut initiator, mut responder) = pair();
@@ -243,6 +247,7 @@ fn a_phase_cannot_be_skipped() {
     );
 }
 
+// R7.6
 #[test]
 fn a_phase_bit_alone_moves_nothing() {
     let (mut initiator, mut responder) = pair();
@@ -266,7 +271,7 @@ fn a_phase_bit_alone_moves_nothing() {
     );
 }
 
-// T7
+// T7, R7.4, R7.5, R7.8
 #[test]
 fn the_limits_are_those_of_the_protocol() {
     assert_eq!(Limits::default().packets_per_phase, 8_388_608);
@@ -274,6 +279,7 @@ fn the_limits_are_those_of_the_protocol() {
     assert_eq!(PACKETS_PER_PHASE_MAX, 16_777_216);
 }
 
+// R7.4
 #[test]
 fn a_ratchet_is_due_after_as_many_packets_as_the_limit_says() {
     let (mut initiator, _) = pair();
@@ -291,6 +297,7 @@ fn a_ratchet_is_due_after_as_many_packets_as_the_limit_says() {
     assert_eq!(initiator.sealed_in_phase(), 0);
 }
 
+// R7.5
 #[test]
 fn a_phase_that_is_used_up_seals_nothing_until_the_next() {
     let (mut initiator, _) = pair();
@@ -338,6 +345,7 @@ fn no_packet_number_above_the_largest_is_sealed_or_opened() {
     }
 }
 
+// R7.8
 #[test]
 fn too_many_failed_opens_retire_the_session() {
     let (mut initiator, mut responder) = pair();
@@ -420,7 +428,7 @@ fn a_million_forged_packets_leave_the_session_as_it_was() {
 }
 
 proptest! {
-    // P3
+    // P3, R7.2
     #[test]
     fn forged_packets_change_nothing_but_their_count(
         phase in any::<bool>(),

@@ -53,6 +53,7 @@ fn both_packets_are_addressed_by_mac1() {
     assert!(!check_mac1(&bob(), &[]));
 }
 
+// R4.5
 #[test]
 fn mac2_is_zeros_and_not_looked_at() {
     let mut dial = dial(1);
@@ -138,6 +139,7 @@ fn packets_reflected_to_their_sender_are_refused() {
     ));
 }
 
+// R4.23
 #[test]
 fn simultaneous_handshakes_both_complete_with_hashes_that_both_sides_can_order() {
     let (alice, bob) = (alice(), bob());

@@ -3,7 +3,7 @@ use keyway_wire::{INIT_LEN, Init, MAC_LEN, Resp};
 use super::*;
 use crate::{HandshakeError, mac::Mac1Key};
 
-// P4
+// P4, R4.4
 #[test]
 fn an_init_with_any_bit_flipped_is_refused_before_any_exchange_of_keys() {
     let (bob, dial) = (bob(), dial(1));
@@ -19,7 +19,7 @@ fn an_init_with_any_bit_flipped_is_refused_before_any_exchange_of_keys() {
     }
 }
 
-// P4, P5
+// P4, P5, R4.7
 #[test]
 fn an_init_with_any_bit_flipped_by_one_who_knows_the_responder_is_refused() {
     let (bob, dial) = (bob(), dial(1));
@@ -56,7 +56,7 @@ fn an_init_of_any_other_length_is_refused() {
     ));
 }
 
-// H4, P4
+// H4, P4, R4.3
 #[test]
 fn a_dial_outlives_responses_with_any_bit_flipped() {
     let mut dial = dial(1);
@@ -72,7 +72,7 @@ fn a_dial_outlives_responses_with_any_bit_flipped() {
     assert_pair(&mut dial.read_response(&response).unwrap().2, &mut at_bob);
 }
 
-// H4, P4, P5
+// H4, P4, P5, R4.3
 #[test]
 fn a_dial_outlives_responses_with_any_bit_flipped_by_one_who_knows_the_initiator() {
     let mut dial = dial(1);
@@ -95,7 +95,7 @@ fn a_dial_outlives_responses_with_any_bit_flipped_by_one_who_knows_the_initiator
     assert_pair(&mut dial.read_response(&response).unwrap().2, &mut at_bob);
 }
 
-// H4, P5
+// H4, P5, R4.7
 #[test]
 fn the_responders_cid_is_the_sealed_one_whatever_the_header_says() {
     let mut dial = dial(1);
@@ -107,7 +107,7 @@ fn the_responders_cid_is_the_sealed_one_whatever_the_header_says() {
     assert_pair(&mut at_alice, &mut at_bob);
 }
 
-// H4, P4
+// H4, P4, R4.3
 #[test]
 fn a_dial_outlives_responses_of_any_other_length() {
     let mut dial = dial(1);
@@ -133,7 +133,7 @@ fn a_dial_outlives_responses_of_any_other_length() {
     assert_pair(&mut dial.read_response(&response).unwrap().2, &mut at_bob);
 }
 
-// H4
+// H4, R4.3
 #[test]
 fn a_dial_outlives_responses_that_a_stranger_made_up() {
     use rand_core::Rng;

@@ -50,6 +50,7 @@ fn an_answer_by_another_responder_is_refused() {
     assert_pair(&mut to_bob.read_response(&response).unwrap().2, &mut at_bob);
 }
 
+// R4.2
 #[test]
 fn an_initiator_cannot_speak_in_the_name_of_another() {
     let (mallory, alice) = (local(0xee), alice());
@@ -105,6 +106,7 @@ fn a_responder_called_by_the_negative_of_its_key_refuses() {
     );
 }
 
+// R3.2
 #[test]
 fn a_key_and_its_negative_are_two_peers() {
     let alice = alice();
@@ -115,7 +117,7 @@ fn a_key_and_its_negative_are_two_peers() {
     assert_ne!(incoming.peer(), alice.node_id());
 }
 
-// A2
+// A2, R4.1
 #[test]
 fn weak_ephemeral_keys_are_refused_on_both_sides() {
     let mut dial = dial(1);

@@ -1,6 +1,7 @@
 //! Whole handshakes, honest and otherwise.
 
 mod completing;
+mod cookies;
 mod forged;
 mod identities;
 mod payloads;

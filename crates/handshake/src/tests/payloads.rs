@@ -66,6 +66,7 @@ fn lists_of_versions_have_bounds() {
     }
 }
 
+// R4.6
 #[test]
 fn parameters_outside_their_bounds_are_neither_said_nor_heard() {
     let above = VarInt::MAX.value() + 1;
@@ -156,6 +157,7 @@ fn parameters_outside_their_bounds_are_neither_said_nor_heard() {
     }
 }
 
+// R4.6
 #[test]
 fn fields_of_the_wrong_length_or_value_are_refused() {
     for length in [0, 31, 33] {
@@ -198,6 +200,7 @@ fn fields_of_the_wrong_length_or_value_are_refused() {
     );
 }
 
+// R4.6
 #[test]
 fn fields_of_later_versions_are_ignored() {
     let payload = resp_payload();
@@ -209,6 +212,7 @@ fn fields_of_later_versions_are_ignored() {
     assert_eq!(RespPayload::decode(&octets), Ok((payload, BOB)));
 }
 
+// R4.6
 #[test]
 fn padding_is_not_looked_at() {
     let payload = init_payload(alice().node_id());

@@ -14,7 +14,7 @@ use keyway_wire::{DATA_HEADER_LEN, DataHeader, INIT_LEN, Init, MAC_LEN};
 use serde::Serialize;
 
 use super::*;
-use crate::{Role, noise::Noise};
+use crate::{Cookies, Role, noise::Noise};
 
 const FILE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -33,6 +33,7 @@ struct Vectors {
     initiator: Side,
     responder: Side,
     init: String,
+    cookie: Given,
     response: String,
     handshake_hash: String,
     /// Noise's split: secrets of phase 0, initiator to responder and back.
@@ -51,6 +52,22 @@ struct Side {
     cid: String,
     /// Length, protobuf, and padding.
     payload: String,
+}
+
+/// What a responder under load answers to `init`, and what the initiator sends then.
+#[derive(Serialize)]
+struct Given {
+    /// The responder's secret, and what it calls the source.
+    secret: String,
+    source: String,
+    /// What the cookie is sealed under: a key, a nonce, and as associated data mac1 of `init`.
+    key: String,
+    nonce: String,
+    /// Before it is sealed.
+    cookie: String,
+    packet: String,
+    /// The last octets of `init`, sent again.
+    mac2: String,
 }
 
 #[derive(Clone, Serialize)]
@@ -134,6 +151,7 @@ fn make() -> Vectors {
         ),
         responder: side([0xbb; 32], &bob, e_bob, BOB, &answered.encode(BOB).unwrap()),
         init: hex(&init),
+        cookie: given(&dial_of(&at_alice, &bob, &said, e_alice), &at_bob),
         response: hex(&response),
         handshake_hash: hex(&hash),
         split: [hex(&split.0), hex(&split.1)],
@@ -159,6 +177,51 @@ fn side(seed: [u8; 32], key: &SecretKey, ephemeral: [u8; 32], cid: Cid, payload:
         ephemeral_private: hex(&ephemeral),
         cid: hex(cid.as_bytes()),
         payload: hex(payload),
+    }
+}
+
+fn dial_of(from: &LocalIdentity, to: &SecretKey, said: &InitPayload, ephemeral: [u8; 32]) -> Dial {
+    let rng = &mut FixedRng(ephemeral);
+    Dial::new(from, &to.node_id(), ALICE, said, rng).unwrap()
+}
+
+/// A cookie for an initiator at 192.0.2.1, port 4100, made by this crate and by hand.
+fn given(dial: &Dial, at_bob: &LocalIdentity) -> Given {
+    let (secret, random, source) = ([0x5e; 32], [0x0c; 32], [4, 192, 0, 2, 1, 0x10, 0x04]);
+    let cookies = Cookies::new(&mut FixedRng(secret));
+    let init = dial.packet();
+    let packet = cookies
+        .answer(at_bob, init, &source, &mut FixedRng(random))
+        .unwrap();
+    let again = dial.packet_with(&dial.read_cookie(&packet).unwrap());
+    assert!(cookies.check_mac2(&again, &source));
+
+    let id = at_bob.node_id();
+    let key = digest(&SHA256, &[b"keyway v1 cookie", &id.as_bytes()[..]].concat());
+    let hmac = |key: &[u8], message: &[u8]| {
+        sign(&Key::new(HMAC_SHA256, key), message).as_ref()[..MAC_LEN].to_vec()
+    };
+    let cookie = hmac(&secret, &source);
+    let mut sealed = cookie.clone();
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_ref()).unwrap())
+        .seal_in_place_append_tag(
+            Nonce::try_assume_unique_for_key(&random[..12]).unwrap(),
+            Aad::from(&init[Init::MAC1]),
+            &mut sealed,
+        )
+        .unwrap();
+    let by_hand = [&[4, 3, 1][..], ALICE.as_bytes(), &random[..12], &sealed].concat();
+    assert_eq!(packet[..], by_hand);
+    let mac2 = hmac(&cookie, &again[..Init::MAC2.start]);
+    assert_eq!(again[Init::MAC2], mac2);
+    Given {
+        secret: hex(&secret),
+        source: hex(&source),
+        key: hex(key.as_ref()),
+        nonce: hex(&random[..12]),
+        cookie: hex(&cookie),
+        packet: hex(&packet),
+        mac2: hex(&mac2),
     }
 }
 

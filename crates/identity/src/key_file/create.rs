@@ -18,29 +18,51 @@ use crate::SecretKey;
 ///
 /// When `path` exists in any form (a dangling link too), when its folder does not, or when the system refuses.
 pub fn create(path: &Path, key: &SecretKey) -> Result<(), KeyFileError> {
-    write(path, key).map_err(|cause| KeyFileError::new(path, cause))
+    write(path, key, &mut |_| Ok(())).map_err(|cause| KeyFileError::new(path, cause))
 }
 
-fn write(path: &Path, key: &SecretKey) -> Result<(), KeyFileCause> {
+/// One call to the system that may fail, or that a machine may not live to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Create,
+    Write,
+    Sync,
+    Publish,
+    SyncFolder,
+}
+
+/// Asks `before` ahead of each step, which is where tests let a step fail or end the process.
+fn write(
+    path: &Path,
+    key: &SecretKey,
+    before: &mut dyn FnMut(Step) -> io::Result<()>,
+) -> Result<(), KeyFileCause> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let (temporary, mut file) =
-        Temporary::create(folder).map_err(KeyFileCause::io("create a file in its folder"))?;
-    file.write_all(key.to_pem().as_bytes())
+    let (temporary, mut file) = before(Step::Create)
+        .and_then(|()| Temporary::create(folder))
+        .map_err(KeyFileCause::io("create a file in its folder"))?;
+    before(Step::Write)
+        .and_then(|()| file.write_all(key.to_pem().as_bytes()))
+        .and_then(|()| before(Step::Sync))
         .and_then(|()| file.sync_all())
         .map_err(KeyFileCause::io("write it"))?;
     drop(file);
-    publish(&temporary.0, path).map_err(|error| {
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            KeyFileCause::Exists
-        } else {
-            KeyFileCause::io("give the new file its name")(error)
-        }
-    })?;
+    before(Step::Publish)
+        .and_then(|()| publish(&temporary.0, path))
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                KeyFileCause::Exists
+            } else {
+                KeyFileCause::io("give the new file its name")(error)
+            }
+        })?;
     drop(temporary);
-    sync_folder(folder).map_err(KeyFileCause::io("bring its folder to the disk"))
+    before(Step::SyncFolder)
+        .and_then(|()| sync_folder(folder))
+        .map_err(KeyFileCause::io("bring its folder to the disk"))
 }
 
 /// A file without its final name; removed when dropped.
@@ -125,6 +147,9 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(all(test, unix))]
+mod faults;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,14 @@ use super::load::LEN_MAX;
 use crate::PemError;
 
 /// A key file could not be used. The message names the file and the next step; the file is as it was.
+///
+/// ```
+/// use keyway_identity::key_file::{self, KeyFileCause};
+///
+/// let error = key_file::load("no/such.key".as_ref()).unwrap_err();
+/// assert!(matches!(error.cause(), KeyFileCause::Missing));
+/// assert!(error.to_string().starts_with("key file no/such.key: does not exist"));
+/// ```
 #[derive(Debug)]
 pub struct KeyFileError {
     path: PathBuf,
@@ -35,6 +43,7 @@ impl KeyFileError {
 
 /// What is wrong with a key file.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum KeyFileCause {
     /// There is nothing of that name.
     Missing,
@@ -107,14 +116,44 @@ impl fmt::Display for KeyFileError {
                     "has more than {LEN_MAX} octets, so it is no key; check the path"
                 )
             }
+            KeyFileCause::Key(error @ (PemError::Label { .. } | PemError::Algorithm { .. })) => {
+                write!(
+                    f,
+                    "{error}; use another path: where there is no file, a key is made"
+                )
+            }
             KeyFileCause::Key(error) => {
                 write!(
                     f,
                     "{error}; restore it from a backup, or move it away to become a new node"
                 )
             }
-            KeyFileCause::Io { action, error } => write!(f, "cannot {action}: {error}"),
+            KeyFileCause::Io { action, error } => {
+                write!(f, "cannot {action}: {error}; {}", next_step(error))
+            }
         }
+    }
+}
+
+/// What helps against an error of the system.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the system has errors that nothing can be said about but their own words"
+)]
+fn next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "make the folder first, or check the path",
+        io::ErrorKind::NotADirectory => "the path leads through something that is no folder",
+        io::ErrorKind::PermissionDenied => {
+            "run this as the user whom the file and its folder belong to, or use another path"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "no key was made: make room there, or use another path"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "no key was made: use a path that can be written, or KEYWAY_SECRET_KEY"
+        }
+        _ => "check the path",
     }
 }
 

@@ -197,7 +197,7 @@ fn our_own_change_of_network_begins_a_round() {
     assert!(punching.poll_probe(at(60_000)).is_some());
 }
 
-// L9
+// L9, R8.13
 #[test]
 fn ten_thousand_candidates_get_a_hundred_probes() {
     let mut punching = Punching::new();
@@ -234,7 +234,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    // L9: whatever a peer does.
+    // L9, R8.13: whatever a peer does.
     #[test]
     fn no_peer_gets_more_probes_than_the_budget(steps in proptest::collection::vec(step(), 0..200)) {
         let mut punching = Punching::new();

@@ -24,6 +24,7 @@ impl Control {
         let candidates = self.sockets.host_candidates(hosts);
         if self.candidates.set_hosts(&candidates) {
             self.tell_candidates(worker, now);
+            self.hurry_dials(worker, now);
         }
     }
 
@@ -100,7 +101,9 @@ impl Control {
         let Route::Direct { remote } = route else {
             return;
         };
+        // It sent from there, so that it may be on this machine or this link; but nobody sends from a multicast address.
         if self.relay.is_none()
+            && keyway_nat::may_answer(remote)
             && let Some(peer) = self.peers.get_mut(&id)
         {
             peer.punching.on_probed_from(now, remote);
@@ -141,10 +144,21 @@ impl Control {
         };
         peer.punching.handle_timeout(now);
         if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
-            while let Some(remote) = peer.punching.poll_probe(now) {
-                association.probe(now, Route::Direct { remote });
+            while self.probes.ready_at() <= now
+                && let Some(remote) = peer.punching.poll_probe(now)
+            {
+                let route = Route::Direct { remote };
+                if !self.probes.take(now, remote) {
+                    continue;
+                }
+                if peer.punching.was_told(remote) {
+                    association.probe(now, route);
+                } else {
+                    association.probe_back(now, route);
+                }
             }
         }
+        self.schedule_forgetting();
         self.schedule_punching(id);
     }
 
@@ -153,11 +167,8 @@ impl Control {
             return;
         };
         let wanted = peer.association.is_some() && peer.server.is_none();
-        let deadline = if wanted {
-            peer.punching.poll_timeout()
-        } else {
-            None
-        };
+        let next = peer.punching.poll_timeout().filter(|_| wanted);
+        let deadline = next.map(|next| next.max(self.probes.ready_at()));
         self.alarms.set(Alarm::Punch(id), deadline);
     }
 }

@@ -2,6 +2,7 @@
 
 use keyway_identity::NodeId;
 use keyway_transport::{Association, AssociationEvent, EndReason, Keepalive, Route, codes};
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{ServiceName, StreamKind, Time};
 use rand_core::Rng;
 use tracing::info;
@@ -81,6 +82,7 @@ impl Control {
         if let Some(previous) = previous {
             self.finish(worker, now, previous, EndReason::PeerRestarted);
         }
+        self.make_room(worker, now);
         self.welcome(worker, now, id, key);
     }
 
@@ -164,7 +166,7 @@ impl Control {
             AssociationEvent::CidWanted => self.issue_cid(worker, key),
             AssociationEvent::CidRetired(cid) => worker.retire_cid(key, &cid),
             AssociationEvent::HandshakeWanted => {
-                self.peer(peer).handshake_wanted = true;
+                self.peer(peer).handshake_wanted = Some(now);
                 self.want(worker, now, peer);
                 self.speak_to_servers(worker, now, peer);
             }
@@ -254,7 +256,13 @@ impl Control {
     }
 
     /// An association is over. What had arrived stays readable for a while.
-    fn finish(&mut self, worker: &mut Worker, now: Time, key: AssociationKey, reason: EndReason) {
+    pub(super) fn finish(
+        &mut self,
+        worker: &mut Worker,
+        now: Time,
+        key: AssociationKey,
+        reason: EndReason,
+    ) {
         if self.half_open.contains(&key) {
             // Nobody was told of it.
             return self.drop_half_open(worker, key);
@@ -298,6 +306,9 @@ impl Control {
     /// Lets go of an ended association, with what nobody has read.
     pub(super) fn forget(&mut self, worker: &mut Worker, id: NodeId, key: AssociationKey) {
         self.ended.remove(&(id, key));
+        if planted(Fault::KeepEnded) {
+            return;
+        }
         worker.remove(key);
     }
 
@@ -311,7 +322,7 @@ impl Control {
             peer.association = None;
             peer.incarnation = fresh;
             peer.answered = None;
-            peer.handshake_wanted = false;
+            peer.handshake_wanted = None;
             peer.punching.on_new_association();
             self.overtaken(worker, id);
         }

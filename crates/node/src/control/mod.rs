@@ -2,18 +2,26 @@
 //!
 //! | file | decides |
 //! |---|---|
-//! | `handshakes` | when to dial, whom to answer, which association a session belongs to |
+//! | `handshakes` | nothing: it passes handshake packets on to those two |
+//! | `dialling`   | when an INIT goes out, to where, and what its answer makes of it |
+//! | `answering`  | whose INIT is worked on, and which association its session belongs to |
+//! | `half_open`  | how long an answer waits for the packet that confirms it |
+//! | `room`       | which association goes when there are too many |
 //! | `lifecycle`  | what happens when an association is confirmed, changes its path, or ends |
 //! | `servers`    | the client's side of rendezvous: staying registered, look-ups, relay channels |
 //! | `relay`      | the server's side: records of others, channels between others |
 //! | `internal`   | nothing: it carries octets between those two and their streams |
 //! | `direct`     | candidates, and probing for a direct path |
 
+mod answering;
+mod dialling;
 mod direct;
+mod half_open;
 mod handshakes;
 mod internal;
 mod lifecycle;
 mod relay;
+mod room;
 mod servers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,25 +33,32 @@ use keyway_identity::{NodeId, SecretKey};
 use keyway_nat::LocalCandidates;
 use keyway_rendezvous::{SeenRecords, Wall};
 use keyway_transport::{Channel, Route};
-use keyway_wire::{Cid, Time, Token};
+use keyway_wire::{COOKIE_LEN, Cid, Time, Token};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::answers::Answers;
+use crate::census::Census;
 use crate::config::Config;
+use crate::defence::Defence;
 use crate::event::{Event, PathKind};
+use crate::forward_queue::Forward;
 use crate::io::{Sockets, WallClock};
 use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
 use crate::peer::Peer;
 use crate::policy::Policy;
+use crate::probe_budget::ProbeBudget;
 use crate::timers::Timers;
 use crate::worker::Worker;
 
-pub(crate) use relay::{Forward, RelayServer};
+pub(crate) use relay::RelayServer;
 pub(crate) use servers::Server;
 
 /// Handshake packets that wait for the socket, at most. One round of INITs to all routes of some dozens of peers.
 const OUTBOX_MAX: usize = 1024;
+
+/// COOKIEs that wait for the socket, at most. Beyond it a flood loses what it asked for.
+const COOKIES_MAX: usize = 1024;
 
 /// What control waits for.
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
@@ -62,6 +77,10 @@ pub(crate) enum Alarm {
     Server(u32),
     /// The server half's own deadline.
     Relay,
+    /// A peer that was given a cookie through a relay has not come back with it.
+    Proof(NodeId),
+    /// Sources of INITs and targets of probes may be forgotten.
+    Sources,
 }
 
 /// Who uses a stream of ours, where it is not the application.
@@ -96,6 +115,8 @@ pub(crate) struct Control {
     /// Ended associations that may still be read from, by peer.
     ended: BTreeSet<(NodeId, AssociationKey)>,
     answers: Answers,
+    /// What may make room for newcomers.
+    dispensable: room::Dispensable,
     /// Associations that nobody confirmed yet, the oldest first.
     half_open: BTreeSet<AssociationKey>,
     servers: Vec<Server>,
@@ -111,6 +132,10 @@ pub(crate) struct Control {
     pub(crate) sockets: Sockets,
     alarms: Timers<Alarm>,
     outbox: VecDeque<(Route, Vec<u8>)>,
+    /// Apart from the outbox, so that a flood pushes no handshake out of it.
+    cookie_outbox: VecDeque<(Route, [u8; COOKIE_LEN])>,
+    defence: Defence,
+    probes: ProbeBudget,
     events: VecDeque<Event>,
     next_id: u64,
     closing: bool,
@@ -147,12 +172,15 @@ impl Control {
     ) -> Self {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let instance = rng.next_u64();
-        let mut relay_seed = [0; 32];
+        let (mut relay_seed, mut defence_seed) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut relay_seed);
+        rng.fill_bytes(&mut defence_seed);
         Self {
             id: secret.node_id(),
             identity: LocalIdentity::new(&secret),
             relay: config.server.then(|| RelayServer::new(relay_seed)),
+            defence: Defence::new(&config.limits, defence_seed),
+            probes: ProbeBudget::new(&config.limits),
             secret,
             config,
             rng,
@@ -166,6 +194,7 @@ impl Control {
             dials: BTreeMap::new(),
             ended: BTreeSet::new(),
             answers: Answers::default(),
+            dispensable: room::Dispensable::default(),
             half_open: BTreeSet::new(),
             servers: Vec::new(),
             channels: BTreeMap::new(),
@@ -176,6 +205,7 @@ impl Control {
             sockets: Sockets::default(),
             alarms: Timers::default(),
             outbox: VecDeque::new(),
+            cookie_outbox: VecDeque::new(),
             events: VecDeque::new(),
             next_id: 0,
             closing: false,
@@ -185,6 +215,19 @@ impl Control {
 
     pub(crate) fn set_wall(&mut self, now: Time, wall: Wall) {
         self.wall = WallClock::new(now, wall);
+    }
+
+    /// Adds what control holds.
+    pub(crate) fn count(&self, census: &mut Census) {
+        census.peers += self.peers.len();
+        census.half_open += self.half_open.len();
+        census.ended += self.ended.len();
+        census.dials += self.dials.len();
+        census.channels += self.channels.len();
+        census.lookups += self.lookups.len();
+        census.timers += self.alarms.len();
+        census.packets_waiting += self.outbox.len();
+        census.clients += self.relay.as_ref().map_or(0, RelayServer::clients);
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
@@ -232,6 +275,7 @@ impl Control {
         self.peers.remove(&id);
         self.alarms.set(Alarm::Dial(id), None);
         self.alarms.set(Alarm::Punch(id), None);
+        self.alarms.set(Alarm::Proof(id), None);
     }
 
     /// Makes a connection, or joins one that is under way.
@@ -290,13 +334,16 @@ impl Control {
                 Alarm::Publish(server) => self.publish(now, server),
                 Alarm::Server(server) => self.server_timeout(worker, now, server),
                 Alarm::Relay => self.relay_timeout(worker, now),
+                Alarm::Proof(peer) => self.proof_is_late(worker, peer),
+                Alarm::Sources => self.forget_sources(now),
             }
         }
     }
 
     pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
-        let waiting =
-            !self.outbox.is_empty() || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
+        let waiting = !self.outbox.is_empty()
+            || !self.cookie_outbox.is_empty()
+            || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
         if waiting {
             Some(now)
         } else {
@@ -315,8 +362,31 @@ impl Control {
         self.outbox.pop_front()
     }
 
-    pub(crate) fn next_forward(&mut self) -> Option<Forward> {
-        self.relay.as_mut()?.next_forward()
+    fn send_cookie(&mut self, route: Route, packet: [u8; COOKIE_LEN]) {
+        if self.cookie_outbox.len() < COOKIES_MAX {
+            self.cookie_outbox.push_back((route, packet));
+        }
+    }
+
+    pub(crate) fn next_cookie(&mut self) -> Option<(Route, [u8; COOKIE_LEN])> {
+        self.cookie_outbox.pop_front()
+    }
+
+    fn forget_sources(&mut self, now: Time) {
+        self.defence.handle_timeout(now);
+        self.probes.handle_timeout(now);
+        self.schedule_forgetting();
+    }
+
+    fn schedule_forgetting(&mut self) {
+        let deadlines = [self.defence.poll_timeout(), self.probes.poll_timeout()];
+        let next = deadlines.into_iter().flatten().min();
+        self.alarms.set(Alarm::Sources, next);
+    }
+
+    pub(crate) fn next_forward(&mut self, now: Time) -> Option<Forward> {
+        let limits = &self.config.limits;
+        self.relay.as_mut()?.next_forward(now, limits)
     }
 
     /// The address where a server is reached right now.

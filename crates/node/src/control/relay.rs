@@ -1,6 +1,6 @@
 //! The server's side: records of others, and packets between others, forwarded unread.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use keyway_identity::NodeId;
@@ -11,16 +11,10 @@ use tracing::info;
 
 use super::lifecycle::is_validated;
 use super::{Alarm, Control, Internal, direct_address};
+use crate::forward_queue::{Forward, ForwardQueue};
 use crate::keys::{AssociationKey, StreamKey};
+use crate::limits::Limits;
 use crate::worker::Worker;
-
-/// Datagrams of equal length, the last one perhaps shorter, on their way from one client to another.
-#[derive(Debug)]
-pub(crate) struct Forward {
-    pub(crate) to: SocketAddr,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) segment_size: usize,
-}
 
 /// One client's stream to us.
 #[derive(Debug)]
@@ -34,8 +28,7 @@ struct Client {
 pub(crate) struct RelayServer {
     half: ServerHalf,
     clients: BTreeMap<ClientId, Client>,
-    forwards: VecDeque<Forward>,
-    forwards_len: usize,
+    forwards: ForwardQueue,
 }
 
 impl std::fmt::Debug for RelayServer {
@@ -54,19 +47,20 @@ impl RelayServer {
         Self {
             half: ServerHalf::new(seed),
             clients: BTreeMap::new(),
-            forwards: VecDeque::new(),
-            forwards_len: 0,
+            forwards: ForwardQueue::default(),
         }
+    }
+
+    pub(super) fn clients(&self) -> usize {
+        self.clients.len()
     }
 
     pub(super) fn has_forwards(&self) -> bool {
         !self.forwards.is_empty()
     }
 
-    pub(super) fn next_forward(&mut self) -> Option<Forward> {
-        let forward = self.forwards.pop_front()?;
-        self.forwards_len -= forward.bytes.len();
-        Some(forward)
+    pub(super) fn next_forward(&mut self, now: Time, limits: &Limits) -> Option<Forward> {
+        self.forwards.pop(now, limits)
     }
 
     /// Writes what waited and then `bytes`; what the stream does not take waits here.
@@ -83,14 +77,6 @@ impl RelayServer {
             }
         }
         self.half.set_blocked(id, !client.outgoing.is_empty());
-    }
-
-    fn push(&mut self, forward: Forward, max: usize) {
-        // A full queue drops what comes last: both ends slow down, as on any congested link.
-        if self.forwards_len + forward.bytes.len() <= max {
-            self.forwards_len += forward.bytes.len();
-            self.forwards.push_back(forward);
-        }
     }
 }
 
@@ -254,14 +240,13 @@ impl Control {
             .emit(&mut packet[..RELAY_HEADER_LEN]);
         }
         relay.half.forwarded(now, &first.token, len);
-        relay.push(
-            Forward {
-                to,
-                bytes,
-                segment_size: stride,
-            },
-            self.config.relay_queue_max,
-        );
+        let forward = Forward {
+            to,
+            bytes,
+            segment_size: stride,
+        };
+        let limits = &self.config.limits;
+        relay.forwards.push(now, limits, target.from, forward);
         len
     }
 }

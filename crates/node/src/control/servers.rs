@@ -99,7 +99,7 @@ impl Control {
         self.internal.insert(key, (stream, Internal::Client(index)));
         self.publish(now, index);
         self.ask_pending_lookups(now, index);
-        self.renew_channels(now, index);
+        self.renew_channels(worker, now, index);
         self.flush_servers(worker, now);
     }
 
@@ -238,11 +238,8 @@ impl Control {
     }
 
     /// A server came back: dials that wait go through it, and so do associations that had a channel there.
-    fn renew_channels(&mut self, now: Time, index: u32) {
-        let dialled: BTreeSet<NodeId> = self.dials.values().copied().collect();
-        for id in dialled {
-            self.ask_for_channels(now, id);
-        }
+    fn renew_channels(&mut self, worker: &mut Worker, now: Time, index: u32) {
+        self.hurry_dials(worker, now);
         let Some(server) = self.servers.get_mut(index as usize) else {
             return;
         };

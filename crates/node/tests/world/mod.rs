@@ -46,6 +46,10 @@ impl Datagram {
         self.bytes.starts_with(&[4, 2])
     }
 
+    pub(crate) fn is_cookie(&self) -> bool {
+        self.bytes.starts_with(&[4, 3])
+    }
+
     pub(crate) fn is_relayed(&self) -> bool {
         self.bytes.starts_with(&[5])
     }
@@ -75,6 +79,8 @@ pub(crate) struct World {
     /// True for what is lost.
     pub(crate) lost: Option<Filter>,
     turns: usize,
+    /// What a clock on the wall shows to those who start, in seconds since 1970.
+    pub(crate) wall: u64,
     /// Restarts so far: no two processes draw the same numbers.
     starts: u64,
 }
@@ -100,6 +106,7 @@ impl World {
             record: None,
             lost: None,
             turns: 0,
+            wall: 1_800_000_000,
             starts: 0,
         }
     }
@@ -110,7 +117,7 @@ impl World {
         let address = SocketAddr::new(ip, 4100);
         let mut node = Node::new(
             self.now,
-            Wall(1_800_000_000),
+            Wall(self.wall),
             secret(seed),
             [seed ^ 0x55; 32],
             config,
@@ -137,7 +144,7 @@ impl World {
         randomness[..8].copy_from_slice(&self.starts.to_be_bytes());
         let mut node = Node::new(
             self.now,
-            Wall(1_800_000_000 + 100 * self.starts),
+            Wall(self.wall + 100 * self.starts),
             secret(seed),
             randomness,
             config,

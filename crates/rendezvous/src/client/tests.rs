@@ -120,7 +120,7 @@ fn a_verified_record_answers_the_look_up() {
     assert_eq!(world.client.poll_timeout(), None);
 }
 
-// V1
+// V1, R10.3
 #[test]
 fn a_record_of_another_node_or_with_another_signature_is_a_lie() {
     let mut world = World::connected();
@@ -149,7 +149,7 @@ fn a_record_of_another_node_or_with_another_signature_is_a_lie() {
     assert_eq!(world.say(nonsense), [refused(request, Refusal::Invalid)]);
 }
 
-// V2, V5
+// V2, V5, R10.3
 #[test]
 fn an_older_record_than_one_that_was_seen_is_refused() {
     let mut world = World::connected();

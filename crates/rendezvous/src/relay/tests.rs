@@ -51,6 +51,7 @@ fn world() -> World {
     World::new(RelayLimits::default())
 }
 
+// R10.7, R10.8
 #[test]
 fn a_packet_goes_to_the_other_end_with_the_other_token() {
     let mut world = world();
@@ -77,7 +78,7 @@ fn a_packet_goes_to_the_other_end_with_the_other_token() {
     assert_eq!(world.table.octets(&a), Some(200));
 }
 
-// R5
+// R5, R10.8
 #[test]
 fn a_token_that_nobody_was_given_leads_nowhere() {
     let mut world = world();
@@ -86,6 +87,7 @@ fn a_token_that_nobody_was_given_leads_nowhere() {
     assert_eq!(world.table.octets(&Token::new([0; 8])), None);
 }
 
+// R10.6
 #[test]
 fn two_clients_have_one_channel_whoever_asks() {
     let mut world = world();
@@ -132,6 +134,7 @@ fn an_answered_channel_stays_while_packets_pass() {
     assert_eq!(world.table.poll_timeout(), None);
 }
 
+// R10.12
 #[test]
 fn an_unanswered_channel_expires_however_much_its_opener_sends() {
     let mut world = world();
@@ -144,6 +147,7 @@ fn an_unanswered_channel_expires_however_much_its_opener_sends() {
     assert_eq!(world.table.route(&a), None);
 }
 
+// R10.12
 #[test]
 fn asking_for_an_offered_channel_answers_the_offer() {
     let mut world = world();
@@ -153,7 +157,7 @@ fn asking_for_an_offered_channel_answers_the_offer() {
     assert_eq!(world.pass(1).len(), 1);
 }
 
-// V10
+// V10, R10.12
 #[test]
 fn an_opener_does_not_learn_that_its_offer_was_closed() {
     let mut world = world();
@@ -195,6 +199,7 @@ fn who_closed_an_offer_can_open_a_channel_nevertheless() {
     assert_eq!(world.table.len(), 1);
 }
 
+// R10.10
 #[test]
 fn a_client_that_leaves_takes_its_channels_with_it() {
     let mut world = world();
@@ -207,7 +212,7 @@ fn a_client_that_leaves_takes_its_channels_with_it() {
     assert!(world.table.route(&c2).is_some());
 }
 
-// V7
+// V7, R10.12
 #[test]
 fn strangers_displace_each_other_and_not_those_who_were_answered() {
     let limits = RelayLimits {

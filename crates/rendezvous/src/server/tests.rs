@@ -151,7 +151,7 @@ fn a_published_record_is_given_to_whoever_asks_octet_by_octet() {
     assert_eq!(world.ask(BOB, lookup(ALICE)), [(BOB, missing)]);
 }
 
-// V1
+// V1, R10.3, R10.4
 #[test]
 fn what_is_not_the_clients_own_record_is_refused() {
     let mut world = World::new(&[ALICE, BOB]);
@@ -214,6 +214,7 @@ fn a_node_with_a_wrong_clock_is_told_the_time_and_can_be_reached() {
     world.open(ALICE, BOB);
 }
 
+// R10.6
 #[test]
 fn a_channel_is_offered_with_the_first_packet() {
     let mut world = World::new(&[ALICE, BOB]);
@@ -242,7 +243,7 @@ fn a_channel_is_offered_with_the_first_packet() {
     assert_eq!(world.open(ALICE, BOB), (*a, *b));
 }
 
-// R5, V10
+// R5, V10, R10.6
 #[test]
 fn whoever_is_not_here_or_not_registered_cannot_be_told_apart() {
     let mut world = World::new(&[ALICE, BOB]);
@@ -261,6 +262,7 @@ fn whoever_is_not_here_or_not_registered_cannot_be_told_apart() {
     assert!(world.server.relay().is_empty());
 }
 
+// R10.10
 #[test]
 fn the_other_end_hears_that_a_channel_is_closed() {
     let mut world = World::new(&[ALICE, BOB]);
@@ -361,7 +363,7 @@ fn a_new_association_of_a_node_replaces_the_old_one() {
     );
 }
 
-// V8
+// V8, R10.2
 #[test]
 fn requests_beyond_the_rate_are_refused_and_then_the_client_is() {
     let mut world = World::new(&[ALICE, BOB]);
@@ -387,6 +389,7 @@ fn requests_beyond_the_rate_are_refused_and_then_the_client_is() {
     assert_eq!(world.ask(ALICE, lookup(BOB)), []);
 }
 
+// R10.2
 #[test]
 fn records_beyond_their_rate_are_refused_unread() {
     let mut world = World::new(&[ALICE]);
@@ -400,7 +403,7 @@ fn records_beyond_their_rate_are_refused_unread() {
     assert_eq!(answers.iter().filter(|answer| **answer == busy).count(), 10);
 }
 
-// R8
+// R8, R10.2
 #[test]
 fn a_client_that_does_not_read_its_answers_is_closed() {
     let mut world = World::new(&[ALICE, BOB]);
@@ -470,6 +473,7 @@ fn strangers_cannot_fill_the_queue_of_a_client_that_sleeps() {
     assert!((1..100).contains(&offers), "{offers}");
 }
 
+// R10.1
 #[test]
 fn a_broken_client_is_told_of_no_more() {
     let mut world = World::new(&[ALICE, BOB]);

@@ -1,3 +1,5 @@
+use keyway_wire::planted::{Fault, planted};
+
 /// How much may be sent to an address that nobody has shown to be the peer's: three times what came from there
 /// (RFC 9000, 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,12 +11,27 @@ pub(crate) struct Allowance {
 /// RFC 9000, 8.1.
 const FACTOR: u64 = 3;
 
+/// What an INIT leaves to be sent where it seemed to come from, after the RESP, which is never larger.
+const AFTER_ANSWER: u64 = (FACTOR - 1) * keyway_wire::INIT_LEN as u64;
+
 impl Allowance {
     /// No limit: the address was validated, or this side chose it.
     pub(crate) const UNLIMITED: Self = Self { left: None };
 
     /// Nothing may be sent until something is received.
     pub(crate) const NOTHING: Self = Self { left: Some(0) };
+
+    /// An INIT came from there and was answered: whoever copies one may write any address as its own.
+    pub(crate) const ANSWERED: Self = Self {
+        left: Some(AFTER_ANSWER),
+    };
+
+    /// What so many octets allow that came from there.
+    pub(crate) fn for_received(octets: usize) -> Self {
+        let mut allowance = Self::NOTHING;
+        allowance.on_received(octets);
+        allowance
+    }
 
     /// An authentic packet of that many octets came.
     pub(crate) fn on_received(&mut self, octets: usize) {
@@ -37,7 +54,8 @@ impl Allowance {
 
     /// Octets that may be sent.
     pub(crate) fn left(&self) -> usize {
-        self.left.map_or(usize::MAX, |left| {
+        let limited = self.left.filter(|_| !planted(Fault::SkipAddressLimit));
+        limited.map_or(usize::MAX, |left| {
             usize::try_from(left).unwrap_or(usize::MAX)
         })
     }
@@ -47,7 +65,7 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    // F5
+    // F5, R8.10
     #[test]
     fn three_times_what_came_may_go() {
         let mut allowance = Allowance::NOTHING;

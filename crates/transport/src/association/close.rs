@@ -80,6 +80,7 @@ mod tests {
         Time::from_micros(millis * 1000)
     }
 
+    // R9.18
     #[test]
     fn a_close_is_repeated_at_each_timeout_and_sooner_where_the_peer_goes_on() {
         let mut closing = Closing::new(

@@ -264,6 +264,7 @@ mod tests {
         .collect()
     }
 
+    // R8.2
     #[test]
     fn eight_spares_are_out_and_each_used_one_is_replaced() {
         let mut cids = issued();
@@ -280,6 +281,7 @@ mod tests {
         assert_eq!(announced(&mut cids), [9]);
     }
 
+    // R8.2
     #[test]
     fn a_peer_that_uses_every_id_gets_no_more_than_the_limit() {
         let mut cids = issued();
@@ -305,6 +307,7 @@ mod tests {
         assert_eq!(announced(&mut cids), [5]);
     }
 
+    // R5.5, R8.6
     #[test]
     fn a_retired_id_receives_for_a_while_and_is_then_forgotten() {
         let linger = Duration::from_millis(300);
@@ -323,6 +326,7 @@ mod tests {
         assert_eq!(cids.next_expiry(linger), None);
     }
 
+    // R8.6
     #[test]
     fn retiring_what_was_never_issued_is_a_violation() {
         let mut cids = issued();
@@ -347,6 +351,7 @@ mod tests {
         assert!(violated && retired == u32::try_from(RETIRING_MAX).unwrap());
     }
 
+    // R7.1
     #[test]
     fn sequences_end_before_they_would_repeat() {
         let mut cids = issued();

@@ -35,6 +35,7 @@ mod responses;
 mod routes;
 mod scrutiny;
 mod sessions;
+mod sightings;
 #[cfg(test)]
 mod testing;
 mod timers;
@@ -52,6 +53,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use self::activity::Activity;
+use self::allowance::Allowance;
 use self::candidates::{LocalCandidates, RemoteCandidates};
 use self::close::Phase;
 use self::events::Events;
@@ -64,6 +66,7 @@ use self::remote_cids::RemoteCids;
 use self::responses::Responses;
 use self::scrutiny::Scrutiny;
 use self::sessions::{SessionTimes, Sessions};
+use self::sightings::Sightings;
 use self::validation::Validations;
 use crate::recovery::AckOutcome;
 use crate::sent_frame::SentFrames;
@@ -98,6 +101,7 @@ pub struct Association {
     /// What the last path left behind.
     heritage: Option<Heritage>,
     validations: Validations,
+    sightings: Sightings,
     /// Challenges of the peer's that are to be answered.
     responses: Responses,
     /// Where the answer to the peer's handshake went: the first packet under its keys comes from one of these.
@@ -167,6 +171,7 @@ impl Association {
             paths,
             heritage: None,
             validations: Validations::new(config.validations_max),
+            sightings: Sightings::default(),
             responses: Responses::default(),
             answered: Vec::new(),
             streams: Streams::new(local < remote, &config.streams, &peer),
@@ -281,15 +286,29 @@ impl Association {
         self.on_route_added(now, route);
     }
 
+    /// The same for a route from which the answer to a handshake of ours came, of that many octets, though nobody was asked
+    /// there: a new address gets three times as many at most until it answers (RFC 9000, 8).
+    pub fn add_route_answered(&mut self, now: Time, route: Route, octets: usize) {
+        self.on_route_seen(now, route, Allowance::for_received(octets));
+    }
+
     /// A route is gone: its channel was closed, its socket does not exist any more. What was on its way there goes out again
     /// elsewhere.
     pub fn remove_route(&mut self, now: Time, route: Route) {
         self.on_route_removed(now, route);
     }
 
-    /// Sends one challenge to a route that has no path: the schedule of such probes is the caller's.
+    /// Sends one challenge to a route that the peer has named and that has no path: the schedule of such probes is the
+    /// caller's, and so is their number.
     pub fn probe(&mut self, now: Time, route: Route) {
         self.on_probe(now, route);
+    }
+
+    /// The same for a route that nobody named, but that packets of the peer's
+    /// [came from](AssociationEvent::ProbedFrom): somebody may have copied them, so that three times their octets go there at
+    /// most (RFC 9000, 8).
+    pub fn probe_back(&mut self, now: Time, route: Route) {
+        self.on_probe_back(now, route);
     }
 
     /// Tells the peer where it may reach us, instead of what it was told before. At most
@@ -385,12 +404,6 @@ impl Association {
         self.pings.ask()
     }
 
-    /// When the peer was last heard of: when an authentic packet came, or the association began.
-    #[must_use]
-    pub fn last_heard(&self) -> Time {
-        self.activity.last_heard()
-    }
-
     /// Whether the path is kept open while nobody uses the association.
     pub fn set_keepalive(&mut self, keepalive: Keepalive) {
         self.activity.set_keepalive(keepalive);
@@ -400,6 +413,12 @@ impl Association {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.streams.is_drained()
+    }
+
+    /// When the last authentic packet came; at first, when the association began.
+    #[must_use]
+    pub fn last_heard(&self) -> Time {
+        self.activity.last_heard()
     }
 
     /// Whether the association is over: [`Ended`](AssociationEvent::Ended) was said or waits to be.

@@ -18,6 +18,10 @@ pub(crate) struct PathId(pub(crate) u32);
 /// Probe timeouts without an answer after which a path is given up (unbacked, that is one timeout apart).
 const CHECKS: u32 = 3;
 
+/// The shortest time after which a silent path is asked whether it still works, while the peer uses another: a peer that
+/// prefers another path for good makes one packet a second of it.
+const QUIET_MIN: Duration = Duration::from_secs(1);
+
 /// Octets in front of and behind the frames of a packet.
 pub(crate) const PACKET_OVERHEAD: usize = DATA_HEADER_LEN + TAG_LEN;
 
@@ -53,11 +57,14 @@ pub(crate) struct Path {
     /// The next packet should be of full size: it lets a peer that does not know yet whether we are here answer at length.
     pub(crate) pad: bool,
     pub(crate) last_sent: Time,
+    /// When the last authentic packet came from here.
+    pub(crate) last_heard: Time,
     pub(crate) sent: u64,
     pub(crate) received: u64,
-    /// Checks made since anything was acknowledged, and since when they count.
+    /// Checks made since anything was acknowledged, since when they count, and when the last one was.
     checks: u32,
     checked_since: Time,
+    checked_at: Time,
 }
 
 /// What a check of a path that owes an acknowledgement came to.
@@ -99,10 +106,12 @@ impl Path {
             ping: false,
             pad: false,
             last_sent: now,
+            last_heard: now,
             sent: 0,
             received: 0,
             checks: 0,
             checked_since: Time::ZERO,
+            checked_at: Time::ZERO,
         }
     }
 
@@ -136,24 +145,24 @@ impl Path {
             .saturating_sub(PACKET_OVERHEAD + self.route.overhead())
     }
 
-    /// When the next check is due: an acknowledgement is owed, and one more probe timeout has passed without any.
+    /// Whether it has been silent in both directions for so long that its state is a matter of belief. An answer that is
+    /// owed counts: [`check`](Self::check) has an eye on that.
+    pub(crate) fn is_quiet(&self, now: Time) -> bool {
+        let silence = self.recovery.pto_base().saturating_mul(CHECKS);
+        let since = self.last_heard.max(self.last_sent);
+        self.recovery.unacked_since().is_none() && since + silence.max(QUIET_MIN) <= now
+    }
+
+    /// When the next check is due: an acknowledgement is owed, and one more probe timeout has passed without any. Counted from
+    /// the last check, so that whoever slept through many of them makes one, and gives the peer time to answer.
     pub(crate) fn check_at(&self) -> Option<Time> {
         if self.health == Health::Dead {
             return None;
         }
         let since = self.recovery.unacked_since()?;
-        let checks = if since == self.checked_since {
-            self.checks
-        } else {
-            0
-        };
-        Some(
-            since
-                + self
-                    .recovery
-                    .pto_base()
-                    .saturating_mul(checks.saturating_add(1)),
-        )
+        let has_checked = since == self.checked_since && self.checks > 0;
+        let last = if has_checked { self.checked_at } else { since };
+        Some(last + self.recovery.pto_base())
     }
 
     /// Checks the path if that is due. Without an alternative it is given up only after `last_patience`: to leave it has
@@ -168,6 +177,7 @@ impl Path {
             self.checks = 0;
         }
         self.checks = self.checks.saturating_add(1);
+        self.checked_at = now;
         let patience = last_patience.unwrap_or_default();
         if self.checks >= CHECKS && since + patience <= now {
             return Some(Check::Dead);
@@ -187,7 +197,8 @@ impl Path {
     }
 
     /// Takes note of an authentic packet from here.
-    pub(crate) fn on_arrival(&mut self, local: Option<IpAddr>, octets: usize) {
+    pub(crate) fn on_arrival(&mut self, now: Time, local: Option<IpAddr>, octets: usize) {
+        self.last_heard = now;
         self.local = local.or(self.local);
         self.received = self.received.saturating_add(octets as u64);
         self.allowance.on_received(octets);

@@ -271,6 +271,7 @@ mod tests {
         paths.selected().map(|path| path.route)
     }
 
+    // R8.14
     #[test]
     fn a_direct_path_is_preferred_to_a_relayed_one_whatever_the_times() {
         let mut paths = paths();
@@ -293,6 +294,7 @@ mod tests {
         );
     }
 
+    // R8.14
     #[test]
     fn among_equals_only_a_clearly_faster_one_is_worth_a_change() {
         let mut paths = paths();
@@ -338,6 +340,7 @@ mod tests {
         assert_eq!(selected(&mut paths), None);
     }
 
+    // R8.3
     #[test]
     fn a_path_without_an_id_for_its_packets_waits() {
         let mut paths = paths();

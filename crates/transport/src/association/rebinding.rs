@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use keyway_wire::Time;
+use keyway_wire::planted::{Fault, planted};
 
 use super::Association;
 use super::allowance::Allowance;
@@ -59,6 +60,17 @@ impl Association {
         self.hurry(&arrival.route, arrival.now + HURRY);
     }
 
+    /// The peer sends by a path that works. If it is not the one in use here, and nothing comes by that one, the peer may
+    /// have left it because it is dead; with nothing of ours on its way there, nobody would ever notice. So it is asked.
+    pub(super) fn on_heard_by(&mut self, arrival: &Arrival) {
+        if let Some(path) = self.paths.selected_mut()
+            && path.route != arrival.route
+            && path.is_quiet(arrival.now)
+        {
+            path.ping = true;
+        }
+    }
+
     /// An authentic packet came from a route that has no path.
     pub(super) fn on_sighting(&mut self, seen: &Sighting<'_>) {
         let &Arrival { route, size, .. } = seen.arrival;
@@ -66,8 +78,10 @@ impl Association {
         if seen.newest && !seen.probing {
             self.on_possible_rebinding(seen);
         }
-        if let Some(validation) = self.validations.by_route(&route) {
-            validation.allowance.on_received(size);
+        // Each octet allows some to be sent back once.
+        match self.validations.by_route(&route) {
+            Some(validation) => validation.allowance.on_received(size),
+            None => self.sightings.on_received(route, size),
         }
     }
 
@@ -98,6 +112,9 @@ impl Association {
         };
         let known = self.paths.by_route(&before).map(|path| path.id);
         let Some(path) = known.or(moving) else { return };
+        if planted(Fault::MoveWithoutProof) {
+            return self.move_path(now, path, route, local);
+        }
         let purpose = Purpose::Rebinding {
             path,
             space: sequence,

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{CidSequence, Time, emit_ack};
 
 use super::replay::ReplayWindow;
@@ -107,6 +108,9 @@ impl ReceiveSpace {
             self.route = packet.route;
         }
         self.received.insert_one(packet.number);
+        if planted(Fault::AcknowledgeMissing) {
+            self.received.insert_one(packet.number.saturating_sub(1));
+        }
         if self.received.range_count() > RANGES_MAX {
             self.received.pop_first();
         }
@@ -256,6 +260,7 @@ mod tests {
         Some((written.largest, frame.delay, ranges))
     }
 
+    // R8.20
     #[test]
     fn a_lone_packet_is_acknowledged_when_the_delay_is_over() {
         let mut space = space();
@@ -280,6 +285,7 @@ mod tests {
         assert_eq!(space.ack_due(), None);
     }
 
+    // R8.21
     #[test]
     fn a_gap_is_reported_at_once_and_so_is_its_filling() {
         let mut space = space();
@@ -298,6 +304,7 @@ mod tests {
         );
     }
 
+    // R8.21
     #[test]
     fn what_the_peer_waits_for_is_acknowledged_at_once() {
         let mut space = space();
@@ -341,6 +348,7 @@ mod tests {
         );
     }
 
+    // R8.22
     #[test]
     fn what_the_peer_knows_is_not_repeated() {
         let mut space = space();
@@ -379,6 +387,7 @@ mod tests {
         assert_eq!(asked, 2, "one in four asks");
     }
 
+    // R8.20
     #[test]
     fn a_long_batch_is_acknowledged_before_its_end() {
         let mut space = space();

@@ -1,3 +1,4 @@
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{Cid, CidSequence, Frame, NewCidFrame, RetireCidFrame};
 
 use super::issued_cids::CIDS_MAX;
@@ -126,7 +127,7 @@ impl RemoteCids {
         let probe = self.probe.as_mut()?;
         let number = probe.next_number;
         // 2^62 packets take longer than anything lasts; beyond, the session refuses to seal.
-        probe.next_number = number.saturating_add(1);
+        probe.next_number = number.saturating_add(u64::from(!planted(Fault::ReuseNumber)));
         Some((probe.id, number))
     }
 
@@ -277,6 +278,7 @@ mod tests {
         cids.take().map(|cid| cid.sequence.0)
     }
 
+    // R8.3, R8.4
     #[test]
     fn paths_take_the_lowest_and_the_probes_share_one() {
         let mut cids = cids([3, 1, 2]);
@@ -293,6 +295,7 @@ mod tests {
         assert!(cids.can_probe());
     }
 
+    // R8.4
     #[test]
     fn without_a_spare_there_are_no_probes() {
         let mut cids = cids([]);
@@ -312,6 +315,7 @@ mod tests {
         assert_eq!(take(&mut cids), None);
     }
 
+    // R8.1
     #[test]
     fn one_sequence_for_two_ids_is_a_violation() {
         let mut cids = cids([1, 2]);
@@ -322,6 +326,7 @@ mod tests {
         assert!(cids.on_new_cid(other).is_err());
     }
 
+    // R8.2
     #[test]
     fn a_flood_of_ids_is_a_violation() {
         let mut cids = RemoteCids::new(Cid::new([0; Cid::LEN]));
@@ -348,6 +353,7 @@ mod tests {
         assert_eq!(taken, GAPS_MAX - 1);
     }
 
+    // R8.6
     #[test]
     fn a_retirement_is_repeated_until_it_is_acknowledged() {
         let mut cids = cids([1, 2]);
@@ -362,6 +368,7 @@ mod tests {
         assert!(!cids.has_retirement());
     }
 
+    // R8.6
     #[test]
     fn what_the_peer_wants_retired_is_given_up() {
         let mut cids = cids([1, 2, 3]);
@@ -405,6 +412,7 @@ mod tests {
         assert!(taken <= 2 * CIDS_MAX + 2, "{taken}");
     }
 
+    // R6.7
     #[test]
     fn only_what_was_sent_can_be_acknowledged() {
         let mut cids = cids([1, 2, 3]);

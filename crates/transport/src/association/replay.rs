@@ -93,6 +93,7 @@ mod tests {
         window
     }
 
+    // R7.3
     #[test]
     fn each_number_is_accepted_once_in_any_order() {
         let window = accepted([0, 3, 1, 2, 64, 63, 65, 10_000, 9_999]);
@@ -102,6 +103,7 @@ mod tests {
         assert!(window.admits(10_001));
     }
 
+    // R7.3
     #[test]
     fn the_window_reaches_back_exactly_as_far_as_it_says() {
         let window = accepted([1_000_000]);
@@ -145,7 +147,7 @@ mod tests {
     }
 
     proptest! {
-        // P2: the window against a set of everything ever accepted.
+        // P2, R7.3: the window against a set of everything ever accepted.
         #[test]
         fn it_agrees_with_a_set_of_single_numbers(
             start in prop_oneof![Just(0), Just(u64::MAX - 40_000), any::<u64>()],

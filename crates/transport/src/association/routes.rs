@@ -9,6 +9,7 @@ use keyway_wire::{Slot, Time};
 use super::Association;
 use super::allowance::Allowance;
 use super::path::{Health, Path, PathId};
+use super::transmit::CHALLENGE_MIN;
 use super::validation::{Answered, Proof, Purpose};
 use crate::{AssociationEvent, Route};
 
@@ -68,6 +69,7 @@ impl Association {
         }
         self.activity.on_handshake(now);
         self.confirm();
+        self.ask_path_in_use(&answered);
         if let [only] = answered.as_slice() {
             return self.on_route_works(now, *only, None, None);
         }
@@ -76,7 +78,27 @@ impl Association {
             self.on_first_route(now, known.copied().unwrap_or(route));
         }
         for other in answered {
-            self.on_route_added(now, other);
+            // Nobody knows which of them it was whose RESP the peer got.
+            self.on_route_seen(now, other, Allowance::ANSWERED);
+        }
+    }
+
+    /// A handshake packet came from there, which somebody may have copied: a new address gets no more than `allowance`.
+    pub(super) fn on_route_seen(&mut self, now: Time, route: Route, allowance: Allowance) {
+        if route.is_direct() && self.paths.by_route(&route).is_none() {
+            self.validations
+                .start(now, route, None, Purpose::Candidate, allowance);
+        } else {
+            self.on_route_added(now, route);
+        }
+    }
+
+    /// INIT goes out on every path that the peer has. If none came by the one in use, the peer may have lost it.
+    fn ask_path_in_use(&mut self, answered: &[Route]) {
+        if let Some(path) = self.paths.selected_mut()
+            && !answered.contains(&path.route)
+        {
+            path.ping = true;
         }
     }
 
@@ -120,6 +142,18 @@ impl Association {
             None => self
                 .validations
                 .start(now, route, None, Purpose::Probe, Allowance::UNLIMITED),
+        }
+    }
+
+    /// A challenge to where the peer's packets were seen to come from, within what they allow.
+    pub(super) fn on_probe_back(&mut self, now: Time, route: Route) {
+        if self.paths.by_route(&route).is_some() || self.validations.contains(&route) {
+            return self.on_probe(now, route);
+        }
+        let allowance = self.sightings.take(&route);
+        if allowance.left() >= CHALLENGE_MIN {
+            self.validations
+                .start(now, route, None, Purpose::Probe, allowance);
         }
     }
 

@@ -3,6 +3,7 @@ mod live;
 use std::time::Duration;
 
 use keyway_handshake::{Limits, OpenError, Opened, Role, Session};
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{CidSequence, DataHeader, Slot, Time};
 
 pub(crate) use self::live::LiveSession;
@@ -214,6 +215,9 @@ impl Sessions {
     /// When the session that seals should have a successor.
     pub(crate) fn rekey_due(&self) -> Option<Time> {
         let live = self.sealing_session()?;
+        if planted(Fault::NeverRekey) {
+            return None;
+        }
         let after = match live.session.role() {
             Role::Initiator => self.times.rekey_after,
             Role::Responder => self.times.rekey_after_as_responder,
@@ -290,6 +294,9 @@ impl Sessions {
         let Place::Live(live) = self.place(slot) else {
             return None;
         };
+        if planted(Fault::NeverRekey) {
+            return None;
+        }
         let hard = live.installed + self.times.lifetime;
         if !live.confirmed {
             return Some(hard.min(live.answered + self.times.half_open_lifetime));

@@ -168,7 +168,14 @@ impl Association {
             return self.activity.is_wanted_at(due).then_some(due);
         }
         let due = self.activity.ask_at(self.activity.noted());
-        (self.is_waited_for() || self.activity.is_wanted_at(due)).then_some(due)
+        (self.is_awaited() || self.activity.is_wanted_at(due)).then_some(due)
+    }
+
+    /// Whether somebody here waits for the peer. Not who has let go of its stream: that the peer has yet to be told so is no
+    /// reason to look for it.
+    fn is_awaited(&self) -> bool {
+        let something = self.streams.has_data() || self.streams.has_control();
+        self.pings.is_waiting() || something && self.streams.is_awaited()
     }
 
     fn ask_for_handshake(&mut self, now: Time) {

@@ -16,7 +16,7 @@ use super::validation::{Purpose, Validation};
 use crate::{Batch, Route, Transmit};
 
 /// Octets that a challenge takes when it may not be of full size: headers, the frame, the tag.
-const CHALLENGE_MIN: usize = 64;
+pub(super) const CHALLENGE_MIN: usize = 64;
 
 /// Something that may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -351,7 +351,7 @@ impl Association {
         let frame = Frame::PathChallenge(PathChallengeFrame { data });
         let transmit = self.send_proof(now, batch, (route, local), via, &frame, size)?;
         if let Some(validation) = self.validations.get_mut(index) {
-            validation.allowance.on_sent(transmit.len);
+            validation.on_challenge_sent(now, transmit.len);
         }
         Some(transmit)
     }

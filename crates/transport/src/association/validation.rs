@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::allowance::Allowance;
 use super::path::PathId;
+use super::transmit::CHALLENGE_MIN;
 use crate::Route;
 
 /// Challenges to one route that are remembered: an answer may take longer than the time to the next attempt.
@@ -301,6 +302,16 @@ impl Validation {
         self.next = self.next.min(time);
     }
 
+    /// A challenge of that many octets left. A route that was named and may get no more is given up in time: nothing that it
+    /// could wait for comes.
+    pub(crate) fn on_challenge_sent(&mut self, now: Time, octets: usize) {
+        self.allowance.on_sent(octets);
+        if self.purpose == Purpose::Candidate && self.allowance.left() < CHALLENGE_MIN {
+            self.attempts = self.purpose.attempts();
+            self.next = self.next.max(now + PROBE_PATIENCE);
+        }
+    }
+
     /// The challenge of this content, if it is remembered, and its place.
     fn challenge(&self, data: ChallengeData) -> Option<(usize, Challenge)> {
         let place = self
@@ -428,6 +439,7 @@ mod tests {
         );
     }
 
+    // R8.11
     #[test]
     fn a_small_challenge_proves_the_address_and_a_full_one_must_follow() {
         let mut validations = Validations::new(64);

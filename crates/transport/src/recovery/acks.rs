@@ -105,6 +105,7 @@ mod tests {
         assert_eq!(sender.recovery.in_flight(), 0);
     }
 
+    // R8.19
     #[test]
     fn the_round_trip_is_measured_by_the_largest_when_it_is_new() {
         // RFC 9002, 5.1.
@@ -118,6 +119,7 @@ mod tests {
         assert_eq!(sender.recovery.rtt().latest(), 140 * MS);
     }
 
+    // R8.19
     #[test]
     fn an_acknowledgement_that_came_another_way_does_not_measure_this_path() {
         let mut sender = Sender::measured();
@@ -129,6 +131,7 @@ mod tests {
         assert_eq!(sender.recovery.rtt().latest(), 100 * MS);
     }
 
+    // R8.19
     #[test]
     fn an_acknowledgement_of_a_bare_acknowledgement_does_not_measure() {
         // RFC 9002, 5.1: nothing in it asked for an answer, so it may have waited for long.
@@ -138,6 +141,7 @@ mod tests {
         assert_eq!(sender.recovery.rtt().latest(), 100 * MS);
     }
 
+    // R8.19
     #[test]
     fn the_peer_may_not_claim_more_delay_than_it_announced() {
         // RFC 9002, 5.3.
@@ -160,6 +164,7 @@ mod tests {
         assert_eq!(sender.recovery.in_flight(), 3_600);
     }
 
+    // R6.7
     #[test]
     fn an_acknowledgement_of_a_number_left_out_is_refused() {
         // RFC 9000, 21.4.

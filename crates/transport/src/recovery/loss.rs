@@ -121,6 +121,7 @@ mod tests {
     use super::super::TimeoutOutcome;
     use super::super::testing::{Sender, at};
 
+    // R8.23
     #[test]
     fn a_packet_is_lost_when_one_three_numbers_later_is_acknowledged() {
         // RFC 9002, 6.1.1.
@@ -187,6 +188,7 @@ mod tests {
         assert!(sender.recovery.window() >= before);
     }
 
+    // R8.24
     #[test]
     fn the_loss_of_a_size_probe_is_not_congestion() {
         // RFC 8899, 3, item 7; RFC 9000, 14.4.

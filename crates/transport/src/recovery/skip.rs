@@ -116,6 +116,7 @@ mod tests {
         }
     }
 
+    // R8.23
     #[test]
     fn a_number_is_left_out_now_and_then() {
         let (mut numbers, mut random) = (Numbers::new(), random());
@@ -128,6 +129,7 @@ mod tests {
         );
     }
 
+    // R6.7
     #[test]
     fn an_acknowledgement_of_a_number_left_out_is_refused() {
         // RFC 9000, 21.4.
@@ -145,6 +147,7 @@ mod tests {
         assert_eq!(numbers.check(&(last + 1..=numbers.next - 1)), Ok(()));
     }
 
+    // R6.7
     #[test]
     fn an_acknowledgement_of_a_number_never_sent_is_refused() {
         // RFC 9000, 13.1.

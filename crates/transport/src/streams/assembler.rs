@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use keyway_wire::planted::{Fault, planted};
+
 use super::ring::Ring;
 use crate::range_set::RangeSet;
 
@@ -88,7 +90,8 @@ impl Assembler {
             .unwrap_or(usize::MAX)
             .min(out.len());
         self.ring.read(self.read, &mut out[..count]);
-        self.read += count as u64;
+        let again = u64::from(count > 1 && planted(Fault::DeliverTwice));
+        self.read += count as u64 - again;
         self.received.remove_below(self.read);
         if count > 0 && self.received.is_empty() {
             self.ring.emptied();
@@ -164,6 +167,7 @@ mod tests {
         assert_eq!(assembler.memory(), 0);
     }
 
+    // R9.6
     #[test]
     fn octets_are_read_once_however_often_they_come() {
         let mut assembler = Assembler::default();
@@ -177,7 +181,7 @@ mod tests {
         assert_eq!(assembler.readable(), 0);
     }
 
-    // L3: 1-octet pieces with holes between them.
+    // L3, R9.13: 1-octet pieces with holes between them.
     #[test]
     fn a_flood_of_gaps_is_refused_and_the_oldest_piece_still_taken() {
         let mut assembler = Assembler::default();
@@ -229,6 +233,7 @@ mod tests {
     }
 
     proptest! {
+        // R9.6
         #[test]
         fn what_is_read_is_what_was_written_in_order_once(
             start in prop_oneof![Just(0), 1_000u64..2_000, Just((1 << 62) - 1_000_000)],

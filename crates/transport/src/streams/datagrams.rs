@@ -150,6 +150,7 @@ mod tests {
         assert_eq!(queue.waiting.len(), 50);
     }
 
+    // R9.15
     #[test]
     fn the_newest_are_kept_on_receiving() {
         let (mut queue, mut budget) = (

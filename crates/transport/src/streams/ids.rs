@@ -176,6 +176,7 @@ mod tests {
 
     use super::*;
 
+    // R9.1
     #[test]
     fn our_streams_are_opened_in_order_up_to_the_limit() {
         let mut ids = LocalIds::new(2);

@@ -182,6 +182,11 @@ impl Streams {
         self.outgoing_datagrams.is_unused() && self.table.iter().all(|stream| stream.is_drained())
     }
 
+    /// Whether an application waits for the peer to get something. Takes time with the number of streams.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.table.iter().any(|stream| stream.is_awaited())
+    }
+
     /// Whether no stream is open in either direction.
     #[cfg(test)]
     pub(crate) fn is_unused(&self) -> bool {

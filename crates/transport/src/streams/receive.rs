@@ -1,5 +1,6 @@
 //! The receiving half of a stream.
 
+use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{ResetFrame, StreamFrame, StreamId};
 
 use super::assembler::Assembler;
@@ -139,6 +140,9 @@ impl ReceiveStream {
     ) -> Result<usize, ReadError> {
         match self.state {
             ReceiveState::Receiving => self.read_octets(out, all),
+            ReceiveState::Reset { .. } if planted(Fault::TruncateSilently) => {
+                Err(ReadError::Finished)
+            }
             ReceiveState::Reset { code } | ReceiveState::ResetRead { code } => {
                 self.state = ReceiveState::ResetRead { code };
                 Err(ReadError::Reset(code))

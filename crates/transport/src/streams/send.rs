@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use keyway_wire::planted::{Fault, planted};
+
 use super::delivery::Delivery;
 use super::error::{SendingOver, WriteError};
 use super::flow::SendCredit;
@@ -257,7 +259,7 @@ impl SendStream {
     /// `range` got lost, and with it the end if `fin`.
     pub(super) fn on_lost(&mut self, range: Range<u64>, fin: bool) {
         match &mut self.state {
-            SendState::Finishing(delivery) if fin => {
+            SendState::Finishing(delivery) if fin && !planted(Fault::LoseEnd) => {
                 delivery.on_lost();
             }
             SendState::Open | SendState::Finishing(_) => {}
@@ -340,6 +342,14 @@ impl SendStream {
             SendState::Open => self.buffer.is_empty(),
             SendState::Finishing(_) | SendState::Resetting { .. } => false,
             SendState::Delivered | SendState::Abandoned => true,
+        }
+    }
+
+    /// Whether the application, or the peer, wants nothing more of it to arrive.
+    pub(super) fn is_given_up(&self) -> bool {
+        match self.state {
+            SendState::Resetting { .. } | SendState::Abandoned => true,
+            SendState::Open | SendState::Finishing(_) | SendState::Delivered => false,
         }
     }
 
@@ -450,6 +460,7 @@ mod tests {
         assert!(send.wakes_writer(&LIMITS));
     }
 
+    // R9.10
     #[test]
     fn both_credits_hold_new_octets_back_but_not_the_end() {
         let mut send = stream(10, 30);
@@ -493,6 +504,7 @@ mod tests {
         assert_eq!(send.next_new(0), Next::Nothing);
     }
 
+    // R9.5
     #[test]
     fn a_reset_names_what_was_sent_and_not_what_was_written() {
         let mut send = stream(100, 30);

@@ -94,6 +94,11 @@ impl Stream {
         self.announcement.is_none() && self.send.is_drained() && !self.has_datagrams()
     }
 
+    /// Whether the application waits for the peer to get something: not one that gave the stream up.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.send.is_given_up() && !self.is_drained()
+    }
+
     /// Whether nothing is left to do, so that the stream need only be remembered as over.
     pub(super) fn is_over(&self) -> bool {
         self.announcement.is_none() && self.send.is_over() && self.receive.is_over()

@@ -318,7 +318,7 @@ impl End {
                 }
                 Vec::new()
             }
-            Ok(Packet::Relay(_)) | Err(_) => Vec::new(),
+            Ok(Packet::Cookie(_) | Packet::Relay(_)) | Err(_) => Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{EndReason, OpenError, ReadError, WriteError, codes};
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 
-// M12
+// M12, R9.18, R9.19
 #[test]
 fn a_close_tells_both_sides() {
     let mut unheard = 0;
@@ -103,6 +103,7 @@ fn a_stream_that_is_cut_short_never_ends_cleanly() {
     }
 }
 
+// R9.18
 #[test]
 fn a_peer_that_never_answers_is_not_waited_for() {
     let mut pair = Pair::new(3, vec![direct(Faults::none(20))]);

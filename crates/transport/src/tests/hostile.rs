@@ -55,7 +55,7 @@ fn closed_with(pair: &mut Pair) -> Option<u64> {
     }
 }
 
-// P1, R7
+// P1, R7, R1.1, R7.3
 #[test]
 fn a_packet_that_comes_again_changes_nothing_wherever_and_whenever() {
     for seed in seeds(3) {
@@ -120,7 +120,7 @@ fn a_packet_that_comes_again_changes_nothing_wherever_and_whenever() {
     }
 }
 
-// P3, P4, P5
+// P3, P4, P5, R1.2, R7.2, R7.3
 #[test]
 fn a_forged_packet_leaves_no_trace() {
     let mut pair = settled(1);
@@ -175,7 +175,7 @@ fn a_forged_packet_leaves_no_trace() {
     assert_ne!(pair.b.association.fingerprint(), before);
 }
 
-// P7
+// P7, R7.2
 #[test]
 fn what_fails_to_open_is_wiped() {
     let mut pair = settled(1);
@@ -191,7 +191,7 @@ fn what_fails_to_open_is_wiped() {
     assert!(packet[16..].iter().all(|octet| *octet == 0));
 }
 
-// L7
+// L7, R6.7
 #[test]
 fn an_acknowledgement_of_what_was_never_sent_closes_at_once() {
     for (sequence, largest) in [
@@ -235,7 +235,7 @@ fn an_acknowledgement_of_everything_ever_sent_is_honest() {
     assert_eq!(closed_with(&mut pair), None);
 }
 
-// L5, CVE-2023-49295
+// L5, CVE-2023-49295, R8.10
 #[test]
 fn a_flood_of_challenges_gets_few_answers_and_no_memory() {
     let mut pair = settled(3);
@@ -340,7 +340,7 @@ fn floods_of_frames_that_change_nothing_have_an_end() {
     );
 }
 
-// CVE-2024-22189
+// CVE-2024-22189, R8.2
 #[test]
 fn floods_of_ids_close_the_association() {
     let mut pair = settled(5);
@@ -443,6 +443,7 @@ fn extreme_numbers_close_or_are_ignored_and_never_panic() {
     assert_eq!(pair.b.ended(), None);
 }
 
+// R6.5
 #[test]
 fn a_packet_without_frames_is_a_violation_and_padding_is_a_frame() {
     let mut pair = settled(7);
@@ -452,7 +453,7 @@ fn a_packet_without_frames_is_a_violation_and_padding_is_a_frame() {
     assert_eq!(closed_with(&mut pair), Some(codes::MALFORMED));
 }
 
-// P6
+// P6, R9.20
 #[test]
 fn nobody_without_the_keys_ends_an_association() {
     let mut pair = settled(8);

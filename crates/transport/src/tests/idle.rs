@@ -11,6 +11,7 @@ const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
+// R8.17
 #[test]
 fn an_idle_pair_sends_a_keepalive_and_nothing_else() {
     let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
@@ -30,6 +31,7 @@ fn an_idle_pair_sends_a_keepalive_and_nothing_else() {
     assert!(pair.wakeups - wakeups < 20, "{}", pair.wakeups - wakeups);
 }
 
+// R8.17
 #[test]
 fn a_pair_falls_asleep_and_the_next_use_wakes_it() {
     let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
@@ -61,6 +63,7 @@ fn a_pair_falls_asleep_and_the_next_use_wakes_it() {
     );
 }
 
+// R8.17
 #[test]
 fn the_spare_is_kept_warm_beside_a_direct_path() {
     let mut pair = Pair::new(
@@ -87,6 +90,7 @@ fn the_spare_is_kept_warm_beside_a_direct_path() {
     assert!(after.sent - before.sent < 2000, "{after:?}");
 }
 
+// R9.20
 #[test]
 fn a_peer_that_is_gone_for_a_day_is_given_up() {
     let config = AssociationConfig {

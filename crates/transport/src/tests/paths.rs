@@ -7,7 +7,7 @@ use keyway_wire::StreamId;
 use super::link::{Delivery, Faults, Link, Side};
 use super::pair::{Pair, is_selected};
 use super::{address, direct, seeds};
-use crate::{AssociationConfig, AssociationEvent, Route};
+use crate::{AssociationConfig, AssociationEvent, Batch, Route};
 
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,7 +53,7 @@ fn finish(pair: &mut Pair, streams: (StreamId, StreamId), octets: u64) -> Durati
     pair.a.longest_stall.max(pair.b.longest_stall)
 }
 
-// M5
+// M5, R8.14
 #[test]
 fn a_transfer_moves_from_the_relay_to_a_direct_path() {
     for seed in seeds(10) {
@@ -82,7 +82,7 @@ fn a_transfer_moves_from_the_relay_to_a_direct_path() {
     }
 }
 
-// M6
+// M6, R8.15
 #[test]
 fn a_transfer_moves_to_the_relay_when_the_direct_path_dies() {
     for seed in seeds(10) {
@@ -111,7 +111,41 @@ fn a_transfer_moves_to_the_relay_when_the_direct_path_dies() {
     }
 }
 
-// M7
+// M1, M6
+#[test]
+fn who_only_listens_leaves_a_dead_path_that_the_peer_has_left() {
+    for seed in seeds(6) {
+        let mut pair = direct_with_spare(seed, Faults::none(20));
+        pair.run_for(3 * SECOND);
+        let (direct, relayed) = (pair.network.links[0].at_b, pair.network.links[1].at_b);
+        let (mut now, mut batch) = (pair.now, Batch::new());
+        // From here on nothing reaches A, and what it says comes by the relay. B has nothing on its way that it could miss,
+        // but for acknowledgements, and those go where packets come from.
+        for _ in 0..15 {
+            let mut packet = pair.a.association.seal_frames(now, &[1]);
+            let b = &mut pair.b.association;
+            b.handle_data(now, relayed, None, None, &mut packet)
+                .unwrap();
+            b.batch_done(now);
+            while b.poll_transmit(now, &mut batch).is_some() {}
+            let next = now + SECOND / 5;
+            while let Some(due) = b.poll_timeout().filter(|due| *due < next) {
+                now = now.max(due);
+                b.handle_timeout(now);
+                while b.poll_transmit(now, &mut batch).is_some() {}
+            }
+            now = next;
+        }
+        let b = &pair.b.association;
+        assert_eq!(b.selected_route(), Some(relayed), "seed {seed}");
+        assert!(
+            b.paths()
+                .any(|path| path.route == direct && !path.validated)
+        );
+    }
+}
+
+// M7, R8.15
 #[test]
 fn a_path_that_is_dead_in_one_direction_is_left() {
     for seed in seeds(6) {
@@ -135,6 +169,7 @@ fn a_path_that_is_dead_in_one_direction_is_left() {
     }
 }
 
+// R8.16
 #[test]
 fn a_dead_path_that_comes_back_is_used_again() {
     let mut pair = direct_with_spare(3, Faults::none(20));
@@ -206,7 +241,7 @@ fn a_long_outage_is_noticed_and_survived() {
     }
 }
 
-// M1, at the end that has no NAT in front of it.
+// M1, R8.12, at the end that has no NAT in front of it.
 #[test]
 fn a_nat_that_rebinds_costs_a_round_trip_or_two() {
     for seed in seeds(10) {
@@ -247,7 +282,7 @@ fn a_nat_that_rebinds_costs_a_round_trip_or_two() {
     }
 }
 
-// M2
+// M2, R8.12
 #[test]
 fn a_side_that_moves_to_another_address_is_followed() {
     let mut pair = Pair::new(
@@ -272,7 +307,7 @@ fn a_side_that_moves_to_another_address_is_followed() {
     assert!(stall < SECOND, "{stall:?}");
 }
 
-// M3: copies of A's packets reach B first, from an address that is not A's.
+// M3, R8.12: copies of A's packets reach B first, from an address that is not A's.
 #[test]
 fn copies_from_a_forged_source_do_not_take_the_path_over() {
     for seed in seeds(10) {
@@ -324,7 +359,7 @@ fn copies_from_a_forged_source_do_not_take_the_path_over() {
     }
 }
 
-// M8
+// M8, R8.24
 #[test]
 fn packets_grow_to_what_the_path_carries_and_shrink_when_it_carries_less() {
     let mut pair = Pair::new(2, vec![direct(Faults::none(10))]);
@@ -362,6 +397,7 @@ fn a_path_too_narrow_for_full_packets_is_not_validated() {
     assert!(!pair.a.selected().unwrap().is_direct());
 }
 
+// R8.15
 #[test]
 fn a_removed_route_is_left_at_once() {
     let mut pair = direct_with_spare(
@@ -420,7 +456,7 @@ fn no_more_paths_are_kept_than_the_limit() {
     pair.transfer(MIB, 60 * SECOND);
 }
 
-// F5
+// F5, R8.10
 #[test]
 fn an_address_that_did_not_answer_gets_at_most_three_times_what_came() {
     let mut pair = Pair::new(1, vec![direct(Faults::none(15))]);
@@ -464,7 +500,7 @@ fn answered_on_both(faults: Faults) -> Pair {
     pair
 }
 
-// F5
+// F5, R8.8
 #[test]
 fn a_responder_that_is_not_sure_of_the_address_answers_at_once_and_asks() {
     let mut pair = answered_on_both(Faults::none(20));
@@ -488,7 +524,7 @@ fn a_responder_that_is_not_sure_of_the_address_answers_at_once_and_asks() {
     assert!(pair.b.selected().unwrap().is_direct());
 }
 
-// F5
+// F5, R8.8, R8.10
 #[test]
 fn a_responder_that_is_not_sure_of_the_address_sends_no_more_than_three_times_what_came() {
     let mut pair = answered_on_both(Faults::none(20));
@@ -518,4 +554,78 @@ fn a_responder_that_is_not_sure_of_the_address_sends_no_more_than_three_times_wh
     pair.run_for(10 * SECOND);
     let sent = pair.network.traffic_to(Side::B, forged);
     assert!(sent > 0 && sent <= 3 * size, "{sent} for {size}");
+}
+
+// M10
+#[test]
+fn whoever_slept_through_many_checks_of_a_path_makes_one_and_not_all_of_them_at_once() {
+    let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
+    pair.start_transfer(MIB);
+    pair.run_for(Duration::from_millis(100));
+    // In the middle of a flight, the machine is suspended for less than it takes to give the path up.
+    let asleep = pair.now + 2 * SECOND;
+    let association = &mut pair.a.association;
+    let mut wakes = 0;
+    let mut batch = crate::Batch::new();
+    while association.poll_timeout().is_some_and(|at| at <= asleep) {
+        association.handle_timeout(asleep);
+        while association.poll_transmit(asleep, &mut batch).is_some() {}
+        wakes += 1;
+        assert!(wakes <= 4, "woken again and again");
+    }
+    assert!(wakes > 0);
+}
+
+// F5
+#[test]
+fn copies_of_an_init_from_elsewhere_bring_that_address_no_more_than_what_they_allow() {
+    let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
+    pair.transfer(1000, 10 * SECOND);
+    let forged = Route::Direct {
+        remote: address(99, 1),
+    };
+    // The INIT came from its sender, and a copy of it from somebody else; both were answered.
+    let own = pair.network.links[0].at_b;
+    pair.shake(2, &[own, forged]);
+    pair.start_transfer(MIB);
+    pair.run_for(60 * SECOND);
+    let to_forged = pair.network.traffic_to(Side::B, forged);
+    assert!(to_forged > 0, "it might be a way to the peer");
+    assert!(
+        to_forged <= 2 * keyway_wire::INIT_LEN as u64,
+        "{to_forged} octets"
+    );
+}
+
+// F5, M3
+#[test]
+fn where_packets_seemed_to_come_from_gets_three_times_their_octets_at_most() {
+    let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
+    pair.transfer(1000, 10 * SECOND);
+    let forged = Route::Direct {
+        remote: address(99, 1),
+    };
+    // Nothing came from there: there is nothing to send back.
+    pair.b.association.probe_back(pair.now, forged);
+    pair.run_for(SECOND);
+    assert_eq!(pair.network.traffic_to(Side::B, forged), 0);
+    // A packet of A's is copied, and the copy is first.
+    let now = pair.now;
+    pair.a.association.ping(now);
+    let mut batch = crate::Batch::new();
+    assert!(pair.a.association.poll_transmit(now, &mut batch).is_some());
+    let mut copy = batch.bytes().to_vec();
+    let octets = copy.len();
+    let taken = pair
+        .b
+        .association
+        .handle_data(now, forged, None, None, &mut copy);
+    assert_eq!(taken, Ok(()));
+    pair.b.association.batch_done(now);
+    for _ in 0..12 {
+        pair.b.association.probe_back(pair.now, forged);
+        pair.run_for(Duration::from_millis(700));
+    }
+    let sent = pair.network.traffic_to(Side::B, forged);
+    assert!(sent <= 3 * octets as u64, "{sent} octets for {octets}");
 }

@@ -19,7 +19,7 @@ fn generations(pair: &Pair) -> (Option<u64>, Option<u64>) {
     )
 }
 
-// T7, H5: handshakes from both sides, at the same time or nearly, while octets flow.
+// T7, H5, R4.23, R4.24: handshakes from both sides, at the same time or nearly, while octets flow.
 #[test]
 fn handshakes_that_race_each_other_disturb_no_transfer() {
     for seed in seeds(20) {
@@ -63,7 +63,7 @@ fn handshakes_that_race_each_other_disturb_no_transfer() {
     }
 }
 
-// T7: the key phase ends after a few hundred packets instead of millions.
+// T7, R7.4, R7.6: the key phase ends after a few hundred packets instead of millions.
 #[test]
 fn key_phases_change_under_a_transfer() {
     for seed in seeds(6) {
@@ -133,6 +133,7 @@ fn the_responder_renews_the_session_if_the_initiator_does_not() {
     pair.transfer(MIB, 60 * SECOND);
 }
 
+// R7.9
 #[test]
 fn a_session_that_is_not_renewed_seals_nothing_after_its_time() {
     let mut pair = Pair::new(1, vec![direct(Faults::none(10))]);
@@ -158,6 +159,7 @@ fn a_session_that_is_not_renewed_seals_nothing_after_its_time() {
     assert_eq!(pair.b.sinks.values().map(|sink| sink.read).max(), Some(MIB));
 }
 
+// R4.24
 #[test]
 fn packets_of_the_old_session_still_open_when_the_new_one_is_there() {
     let mut pair = Pair::new(

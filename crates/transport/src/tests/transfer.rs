@@ -17,7 +17,7 @@ fn octets_arrive_both_ways_over_a_good_network() {
     assert_eq!(pair.b.errors, []);
 }
 
-// T1
+// T1, R1.1
 #[test]
 fn no_octet_is_lost_added_or_moved_by_a_bad_network() {
     for seed in seeds(6) {

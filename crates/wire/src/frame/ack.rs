@@ -26,6 +26,17 @@ pub const ACK_RANGES_MAX: usize = 64;
 /// | count × |            |                                                                    |
 /// | varint | gap         | numbers that are missing below the range before, less one          |
 /// | varint | range       | numbers of the range below that gap, less one                      |
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use keyway_wire::{CidSequence, Frame, Frames, emit_ack};
+///
+/// let mut out = [0; 64];
+/// let length = emit_ack(&mut out, CidSequence(3), Duration::from_micros(1_234), [90..=100, 88..=88]);
+/// let Some(Ok(Frame::Ack(ack))) = Frames::new(&out[..length]).next() else { panic!() };
+/// assert_eq!((ack.sequence, ack.ranges.largest()), (CidSequence(3), 100));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AckFrame<'a> {
     /// Issue sequence of the CID under which the packets arrived: the receiver of this frame sent them there.

@@ -7,6 +7,14 @@ use crate::codec::{Reader, varint_len};
 use crate::packet::PACKET_NUMBER_MAX;
 
 /// The packet numbers of an ACK: checked when it was parsed, decoded when they are iterated. There is at least one.
+///
+/// ```
+/// use keyway_wire::{Frame, Frames};
+///
+/// // Sequence 3, largest 100, delay 0, one more range; 90 to 100, a gap, 88 alone.
+/// let Some(Ok(Frame::Ack(ack))) = Frames::new(&[0x02, 3, 0x40, 100, 0, 1, 10, 0, 0]).next() else { panic!() };
+/// assert_eq!(ack.ranges.iter().collect::<Vec<_>>(), [90..=100, 88..=88]);
+/// ```
 #[derive(Clone, Copy)]
 pub struct AckRanges<'a> {
     largest: u64,

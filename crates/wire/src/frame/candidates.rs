@@ -20,6 +20,16 @@ pub const CANDIDATES_MAX: usize = 32;
 /// | 1       | family   | 4 or 6                                              |
 /// | 4 or 16 | ip       | not unspecified, not IPv4 inside IPv6               |
 /// | 2       | port     | not 0                                               |
+///
+/// ```
+/// use keyway_wire::{Candidate, CandidateKind, Frame, Frames, emit_candidates};
+///
+/// let host = Candidate { kind: CandidateKind::Host, address: "192.0.2.7:4100".parse().unwrap() };
+/// let mut out = [0; 64];
+/// let length = emit_candidates(&mut out, 1, &[host]);
+/// let Some(Ok(Frame::Candidates(frame))) = Frames::new(&out[..length]).next() else { panic!() };
+/// assert_eq!(frame.candidates.iter().collect::<Vec<_>>(), [host]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CandidatesFrame<'a> {
     /// Grows with each list: the highest is the newest.

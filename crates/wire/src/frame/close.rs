@@ -14,6 +14,14 @@ pub const CLOSE_REASON_LEN_MAX: usize = 256;
 /// | varint | code   | why                                        |
 /// | varint | length | octets of the reason, at most 256          |
 /// | length | reason | the same in words, UTF-8, for people       |
+///
+/// ```
+/// use keyway_wire::{CloseFrame, Frame, Frames};
+///
+/// let frame = CloseFrame { code: 64, reason: "bye" };
+/// let octets = [0x38, 0x40, 0x40, 0x03, b'b', b'y', b'e'];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::Close(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
     /// Why.

@@ -8,6 +8,14 @@ use crate::codec::{Reader, Writer, varint_len};
 /// |--------|-------|-------------------------------|
 /// | 0      | kind  | 0x14                          |
 /// | varint | limit | the MAX_DATA that was reached |
+///
+/// ```
+/// use keyway_wire::{DataBlockedFrame, Frame, Frames};
+///
+/// let frame = DataBlockedFrame { limit: 1 << 20 };
+/// let octets = [0x14, 0x80, 0x10, 0x00, 0x00];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::DataBlocked(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataBlockedFrame {
     /// The MAX_DATA that was reached.

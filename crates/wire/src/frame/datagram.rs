@@ -10,6 +10,14 @@ use crate::stream_id::StreamId;
 /// | varint | flow   | the stream of kind datagrams that announced the flow             |
 /// | varint | length | octets of the message; without it, it runs to the end of the packet |
 /// | length | data   | the message                                                      |
+///
+/// ```
+/// use keyway_wire::{DatagramFrame, Frame, Frames, StreamId};
+///
+/// let frame = DatagramFrame { flow: StreamId::new(64).unwrap(), data: b"abc" };
+/// let octets = [0x31, 0x40, 0x40, 0x03, b'a', b'b', b'c'];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::Datagram(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatagramFrame<'a> {
     /// The stream of kind [`crate::StreamKind::Datagrams`] that announced the flow.

@@ -4,6 +4,15 @@ use crate::codec::Reader;
 /// The frames of an opened packet, in order.
 ///
 /// PADDING is skipped. After an error there is nothing more: where the next frame would begin is unknown.
+///
+/// ```
+/// use keyway_wire::{Frame, FrameError, Frames};
+///
+/// let mut frames = Frames::new(&[0x00, 0x01, 0x10]); // PADDING, PING, and a MAX_DATA that is cut off
+/// assert_eq!(frames.next(), Some(Ok(Frame::Ping)));
+/// assert!(matches!(frames.next(), Some(Err(FrameError::Truncated { .. }))));
+/// assert_eq!(frames.next(), None);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     reader: Reader<'a>,

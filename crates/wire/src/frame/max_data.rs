@@ -8,6 +8,14 @@ use crate::codec::{Reader, Writer, varint_len};
 /// |--------|-------|---------------|
 /// | 0      | kind  | 0x10          |
 /// | varint | max   | octets in all |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, MaxDataFrame};
+///
+/// let frame = MaxDataFrame { max: 1 << 20 };
+/// let octets = [0x10, 0x80, 0x10, 0x00, 0x00];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::MaxData(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxDataFrame {
     /// Octets in all.

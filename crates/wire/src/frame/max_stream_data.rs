@@ -10,6 +10,14 @@ use crate::stream_id::StreamId;
 /// | 0      | kind   | 0x11          |
 /// | varint | stream | the stream    |
 /// | varint | max    | octets in all |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, MaxStreamDataFrame, StreamId};
+///
+/// let frame = MaxStreamDataFrame { stream: StreamId::new(7).unwrap(), max: 1 << 20 };
+/// let octets = [0x11, 0x07, 0x80, 0x10, 0x00, 0x00];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::MaxStreamData(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxStreamDataFrame {
     /// The stream.

@@ -11,6 +11,14 @@ pub const STREAMS_MAX: u64 = 1 << 61;
 /// |--------|-------|-------------------------------|
 /// | 0      | kind  | 0x12                          |
 /// | varint | max   | streams in all, at most 2^61  |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, MaxStreamsFrame};
+///
+/// let frame = MaxStreamsFrame { max: 1_000 };
+/// let octets = [0x12, 0x43, 0xe8];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::MaxStreams(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaxStreamsFrame {
     /// Streams in all, at most [`STREAMS_MAX`].

@@ -55,6 +55,16 @@ pub use streams_blocked::StreamsBlockedFrame;
 use crate::codec::{Reader, Writer};
 
 /// A frame. PADDING is none: [`Frames`] skips it.
+///
+/// ```
+/// use keyway_wire::{Frame, MaxDataFrame};
+///
+/// let frame = Frame::MaxData(MaxDataFrame { max: 63 });
+/// let mut out = [0; 16];
+/// assert_eq!(frame.emit(&mut out), frame.len());
+/// assert_eq!(out[..2], [0x10, 63]);
+/// assert!(frame.elicits_ack());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// Asks for an ACK at once.

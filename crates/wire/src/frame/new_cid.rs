@@ -11,6 +11,14 @@ use crate::codec::{Reader, Writer, varint_len};
 /// | varint | sequence        | its issue sequence, below 2^32                                     |
 /// | varint | retire_prior_to | CIDs with a lower sequence are to be retired; at most `sequence`   |
 /// | 7      | cid             | the CID                                                            |
+///
+/// ```
+/// use keyway_wire::{Cid, CidSequence, Frame, Frames, NewCidFrame};
+///
+/// let frame = NewCidFrame { sequence: CidSequence(64), retire_prior_to: CidSequence(2), cid: Cid::new([1, 2, 3, 4, 5, 6, 7]) };
+/// let octets = [0x18, 0x40, 0x40, 0x02, 1, 2, 3, 4, 5, 6, 7];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::NewCid(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewCidFrame {
     /// Its issue sequence.

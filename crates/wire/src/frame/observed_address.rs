@@ -13,6 +13,14 @@ use crate::codec::{Reader, Writer, varint_len};
 /// | 1       | family   | 4 or 6                                                                  |
 /// | 4 or 16 | ip       | not unspecified, not IPv4 inside IPv6                                   |
 /// | 2       | port     | not 0                                                                   |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, ObservedAddressFrame};
+///
+/// let frame = ObservedAddressFrame { sequence: 3, address: "192.0.2.7:4100".parse().unwrap() };
+/// let octets = [0x20, 0x03, 4, 192, 0, 2, 7, 0x10, 0x04];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::ObservedAddress(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObservedAddressFrame {
     /// Grows with each observation: the highest is the newest.

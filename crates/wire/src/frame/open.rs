@@ -31,6 +31,14 @@ impl StreamKind {
 /// | 1      | carries | 0: octets, 1: datagrams                                     |
 /// | varint | length  | octets of the name, 1..=64                                  |
 /// | length | service | `a`-`z`, `0`-`9`, `.`, `_`, `-`; first a letter or a digit  |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, OpenFrame, StreamId, StreamKind};
+///
+/// let frame = OpenFrame { stream: StreamId::new(4).unwrap(), kind: StreamKind::Bytes, service: "http" };
+/// let octets = [0x06, 0x04, 0x00, 0x04, b'h', b't', b't', b'p'];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::Open(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenFrame<'a> {
     /// The stream.

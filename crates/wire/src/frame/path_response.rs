@@ -7,6 +7,14 @@ use crate::codec::{Reader, Writer};
 /// |--------|-------|---------|
 /// | 0      | kind  | 0x1b    |
 /// | 1..9   | data  | octets  |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, PathResponseFrame};
+///
+/// let frame = PathResponseFrame { data: [1, 2, 3, 4, 5, 6, 7, 8] };
+/// let octets = [0x1b, 1, 2, 3, 4, 5, 6, 7, 8];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::PathResponse(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathResponseFrame {
     /// The octets.

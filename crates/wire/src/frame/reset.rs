@@ -11,6 +11,14 @@ use crate::stream_id::StreamId;
 /// | varint | stream     | the stream                                    |
 /// | varint | code       | why, in the application's terms               |
 /// | varint | final_size | octets that were sent of it, for flow control |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, ResetFrame, StreamId};
+///
+/// let frame = ResetFrame { stream: StreamId::new(5).unwrap(), code: 64, final_size: 65_536 };
+/// let octets = [0x04, 0x05, 0x40, 0x40, 0x80, 0x01, 0x00, 0x00];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::Reset(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResetFrame {
     /// The stream.

@@ -8,6 +8,14 @@ use crate::codec::{Reader, Writer, varint_len};
 /// |--------|----------|------------------------------------------|
 /// | 0      | kind     | 0x19                                     |
 /// | varint | sequence | the CID's issue sequence, below 2^32     |
+///
+/// ```
+/// use keyway_wire::{CidSequence, Frame, Frames, RetireCidFrame};
+///
+/// let frame = RetireCidFrame { sequence: CidSequence(64) };
+/// let octets = [0x19, 0x40, 0x40];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::RetireCid(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetireCidFrame {
     /// The CID's issue sequence.

@@ -10,6 +10,14 @@ use crate::stream_id::StreamId;
 /// | 0      | kind   | 0x05                            |
 /// | varint | stream | the stream                      |
 /// | varint | code   | why, in the application's terms |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, StopFrame, StreamId};
+///
+/// let frame = StopFrame { stream: StreamId::new(5).unwrap(), code: 64 };
+/// let octets = [0x05, 0x05, 0x40, 0x40];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::Stop(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StopFrame {
     /// The stream.

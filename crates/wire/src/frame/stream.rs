@@ -12,6 +12,14 @@ use crate::varint::VarInt;
 /// | varint | offset | octets of the stream before these                                    |
 /// | varint | length | octets of data; without it, they run to the end of the packet        |
 /// | length | data   | no octet of them lies at or above offset 2^62 - 1                    |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, StreamFrame, StreamId};
+///
+/// let frame = StreamFrame { stream: StreamId::new(4).unwrap(), offset: 64, fin: false, data: b"abc" };
+/// let octets = [0x0a, 0x04, 0x40, 0x40, 0x03, b'a', b'b', b'c'];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::Stream(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamFrame<'a> {
     /// The stream.

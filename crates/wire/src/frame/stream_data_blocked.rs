@@ -10,6 +10,14 @@ use crate::stream_id::StreamId;
 /// | 0      | kind   | 0x15                                 |
 /// | varint | stream | the stream                           |
 /// | varint | limit  | the MAX_STREAM_DATA that was reached |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, StreamDataBlockedFrame, StreamId};
+///
+/// let frame = StreamDataBlockedFrame { stream: StreamId::new(7).unwrap(), limit: 1 << 20 };
+/// let octets = [0x15, 0x07, 0x80, 0x10, 0x00, 0x00];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::StreamDataBlocked(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamDataBlockedFrame {
     /// The stream.

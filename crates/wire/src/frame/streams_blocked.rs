@@ -9,6 +9,14 @@ use crate::codec::{Reader, Writer, varint_len};
 /// |--------|-------|-----------------------------------------------|
 /// | 0      | kind  | 0x16                                          |
 /// | varint | limit | the MAX_STREAMS that was reached, at most 2^61 |
+///
+/// ```
+/// use keyway_wire::{Frame, Frames, StreamsBlockedFrame};
+///
+/// let frame = StreamsBlockedFrame { limit: 1_000 };
+/// let octets = [0x16, 0x43, 0xe8];
+/// assert_eq!(Frames::new(&octets).next(), Some(Ok(Frame::StreamsBlocked(frame))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamsBlockedFrame {
     /// The MAX_STREAMS that was reached, at most [`STREAMS_MAX`].

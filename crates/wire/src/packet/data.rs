@@ -28,6 +28,15 @@ const DATA: u8 = 8;
 /// | 1..8   | cid    | issued by the receiver; names its number space                                 |
 /// | 8..16  | number | never repeats under one CID; at most 2^62 - 1                                  |
 /// | 16..   | sealed | frames, then the tag of 16 octets; the 16 octets before are authenticated data |
+///
+/// ```
+/// use keyway_wire::{Cid, DATA_HEADER_LEN, DataHeader, Slot, TAG_LEN};
+///
+/// let header = DataHeader { slot: Slot::ALL[1], phase: false, cid: Cid::new([0, 1, 2, 3, 4, 5, 6]), number: 7 };
+/// let mut packet = [0; DATA_HEADER_LEN + 1 + TAG_LEN];
+/// header.emit(&mut packet);
+/// assert_eq!(DataHeader::parse(&packet), Ok(header));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataHeader {
     /// The session whose keys seal the packet; the receiver assigned the slot.

@@ -21,7 +21,16 @@ pub const INIT_LEN: usize = 1_120;
 /// | 3..10      | sender  | CID under which the sender receives, sequence 0 or one in use |
 /// | 10..1088   | noise   | Noise message 1; padding is inside its payload                |
 /// | 1088..1104 | mac1    | over all octets before it                                     |
-/// | 1104..1120 | mac2    | zeros; ignored                                                |
+/// | 1104..1120 | mac2    | over all octets before it, by a cookie; zeros without one     |
+///
+/// ```
+/// use keyway_wire::{INIT_LEN, Init};
+///
+/// let mut packet = [0; INIT_LEN];
+/// packet[..3].copy_from_slice(&[4, 1, 1]); // handshake, INIT, version 1
+/// assert_eq!(Init::parse(&packet).unwrap().noise.len(), 1_078);
+/// assert!(Init::parse(&packet[1..]).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Init<'a> {
     /// The CID under which the sender receives.

@@ -1,10 +1,12 @@
 //! Packets: what one UDP datagram, one relayed payload, or one message of a tunnel holds (section 5).
 
+mod cookie;
 mod data;
 mod init;
 mod relay;
 mod resp;
 
+pub use cookie::{COOKIE_LEN, COOKIE_NONCE_LEN, COOKIE_PLAIN_LEN, COOKIE_SEALED_LEN, Cookie};
 pub use data::{DATA_HEADER_LEN, DataHeader, PACKET_NUMBER_MAX, TAG_LEN};
 pub use init::{INIT_LEN, Init};
 pub use relay::{RELAY_HEADER_LEN, RelayHeader};
@@ -25,6 +27,8 @@ const RELAY: u8 = 5;
 const INIT: u8 = 1;
 /// Second octet of a RESP.
 const RESP: u8 = 2;
+/// Second octet of a COOKIE.
+const COOKIE: u8 = 3;
 
 /// Octets that all handshake packets begin with: [`HANDSHAKE`], kind, version.
 const HANDSHAKE_START_LEN: usize = 3;
@@ -33,16 +37,25 @@ const HANDSHAKE_START_LEN: usize = 3;
 ///
 /// | first octet | packet |
 /// |-------------|--------|
-/// | 4           | handshake: the second octet is 1 for INIT, 2 for RESP |
+/// | 4           | handshake: the second octet is 1 for INIT, 2 for RESP, 3 for COOKIE |
 /// | 5           | relayed: a token, then another packet |
 /// | 8..=15      | data |
 /// | others      | none of ours; they are free for STUN, TURN, DTLS and QUIC on the same socket (RFC 7983, RFC 9443) |
+///
+/// ```
+/// use keyway_wire::Packet;
+///
+/// let stun = [0; 20];
+/// assert!(Packet::parse(&stun).is_err()); // other protocols share the socket
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// The first message of a handshake.
     Init(Init<'a>),
     /// The answer to it.
     Resp(Resp<'a>),
+    /// The answer of a responder under load: first, show that you are where you say.
+    Cookie(Cookie<'a>),
     /// The header of a data packet; what is sealed begins at [`DATA_HEADER_LEN`].
     Data(DataHeader),
     /// The header of a relayed packet; the packet inside begins at [`RELAY_HEADER_LEN`].
@@ -59,6 +72,7 @@ impl<'a> Packet<'a> {
         match *packet {
             [HANDSHAKE, INIT, ..] => Init::parse(packet).map(Self::Init),
             [HANDSHAKE, RESP, ..] => Resp::parse(packet).map(Self::Resp),
+            [HANDSHAKE, COOKIE, ..] => Cookie::parse(packet).map(Self::Cookie),
             [HANDSHAKE, kind, ..] => Err(PacketError::UnknownHandshakeKind { kind }),
             [HANDSHAKE] => Err(PacketError::Truncated {
                 minimum: HANDSHAKE_START_LEN,
@@ -118,7 +132,7 @@ pub enum PacketError {
         /// Octets that there are.
         actual: usize,
     },
-    /// A handshake packet, but neither INIT nor RESP.
+    /// A handshake packet, but neither INIT nor RESP nor COOKIE.
     #[error("handshake packet of unknown kind {kind}")]
     UnknownHandshakeKind {
         /// The second octet.
@@ -169,7 +183,7 @@ mod tests {
     // R5.1
     #[test]
     fn unknown_handshake_kinds_are_refused() {
-        for kind in (0..=0).chain(3..=255) {
+        for kind in (0..=0).chain(4..=255) {
             let mut packet = [0x5a; INIT_LEN];
             packet[..3].copy_from_slice(&[4, kind, VERSION]);
             assert_eq!(
@@ -183,7 +197,7 @@ mod tests {
     #[test]
     fn other_versions_are_refused() {
         for version in (0..=0).chain(2..=255) {
-            for kind in [INIT, RESP] {
+            for kind in [INIT, RESP, COOKIE] {
                 let mut packet = [0x5a; INIT_LEN];
                 packet[..3].copy_from_slice(&[4, kind, version]);
                 assert_eq!(

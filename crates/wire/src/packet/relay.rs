@@ -17,6 +17,16 @@ const LEN_MIN: usize = RELAY_HEADER_LEN + 1;
 /// | 0      | first | 5: relayed                                                                  |
 /// | 1..9   | token | names the channel and the direction; the relay replaces it when it forwards |
 /// | 9..    | inner | any other packet, unchanged: at least one octet, the first is not 5         |
+///
+/// ```
+/// use keyway_wire::{RELAY_HEADER_LEN, RelayHeader, Token};
+///
+/// let header = RelayHeader { token: Token::new([7; 8]) };
+/// let mut packet = [0; RELAY_HEADER_LEN + 1];
+/// header.emit(&mut packet);
+/// packet[RELAY_HEADER_LEN] = 8; // the first octet of the inner packet
+/// assert_eq!(RelayHeader::parse(&packet), Ok(header));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayHeader {
     /// Names the channel.

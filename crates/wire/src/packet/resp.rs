@@ -23,6 +23,14 @@ pub const RESP_LEN_MIN: usize = Resp::NOISE_START + 32 + 16 + 2 * MAC_LEN;
 /// | 17..end-32    | noise    | Noise message 2                                               |
 /// | end-32..end-16 | mac1    | over all octets before it                                     |
 /// | end-16..end   | mac2     | zeros; ignored                                                |
+///
+/// ```
+/// use keyway_wire::{RESP_LEN_MIN, Resp};
+///
+/// let mut packet = [0; RESP_LEN_MIN];
+/// packet[..3].copy_from_slice(&[4, 2, 1]); // handshake, RESP, version 1
+/// assert_eq!(Resp::parse(&packet).unwrap().len(), RESP_LEN_MIN);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resp<'a> {
     /// The CID under which the sender receives.
@@ -33,7 +41,7 @@ pub struct Resp<'a> {
     pub noise: &'a [u8],
     /// Shows that the sender knows the receiver's node id.
     pub mac1: &'a [u8; MAC_LEN],
-    /// Zeros from who has no cookie.
+    /// Zeros: a RESP needs no cookie.
     pub mac2: &'a [u8; MAC_LEN],
 }
 

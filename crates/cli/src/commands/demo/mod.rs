@@ -38,7 +38,7 @@ pub(crate) async fn run() -> Result<Exit, Failure> {
     story.tell(format_args!(
         "a web service listens on {}, as any program would",
         site.address
-    ));
+    ))?;
     let client = loopback_node(&address).await?;
     let web = loopback_node(&address).await?;
     let ending = Ending::new();
@@ -54,12 +54,12 @@ pub(crate) async fn run() -> Result<Exit, Failure> {
     story.tell(format_args!(
         "node A serves it as `{SERVICE}`, to node B alone: {}",
         web.node_id()
-    ));
+    ))?;
     step(web.registered()).await?;
     story.tell(format_args!(
         "node A is registered at the server; node B is {}",
         client.node_id()
-    ));
+    ))?;
 
     let watcher = watch::Watcher::start(client.clone(), web.node_id());
     fetch_page(&story, &client, web.node_id()).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn run() -> Result<Exit, Failure> {
     }
     story.done(format_args!(
         "no address was given to either node, and no port was opened for them"
-    ));
+    ))?;
     Ok(Exit::Done)
 }
 
@@ -87,7 +87,7 @@ async fn start_server(story: &Story) -> Result<(Node, ServerAddr), Failure> {
     let address = ServerAddr::new(server.node_id(), place);
     story.tell(format_args!(
         "a rendezvous and relay server is ready at {place}"
-    ));
+    ))?;
     Ok((server, address))
 }
 
@@ -139,7 +139,7 @@ async fn fetch_page(story: &Story, client: &Node, web: NodeId) -> Result<(), Fai
     story.tell(format_args!(
         "node B dialled node A by its key: connected after {}",
         story::millis(connected)
-    ));
+    ))?;
     tell_of_relay(story, client, web).await?;
     let mut requests = http(stream).await?;
     let response =
@@ -151,7 +151,7 @@ async fn fetch_page(story: &Story, client: &Node, web: NodeId) -> Result<(), Fai
         "a page of {} octets came after {}",
         page.len(),
         story::millis(start.elapsed())
-    ));
+    ))?;
     if !page.starts_with(b"<!doctype html>") {
         return Err(Failure::new("the page is not the one that was served"));
     }
@@ -176,7 +176,7 @@ async fn tell_of_relay(story: &Story, client: &Node, web: NodeId) -> Result<(), 
     };
     story.tell(format_args!(
         "its packets go through the relay at first{by_now}"
-    ));
+    ))?;
     Ok(())
 }
 
@@ -218,7 +218,7 @@ async fn fetch_file(
                     switch.at,
                     format_args!("the path changed: {}", story::way(&switch.route)),
                 )
-            });
+            })?;
         }
     }
     bar.finish_and_clear();
@@ -227,14 +227,14 @@ async fn fetch_file(
         story.tell_at(
             switch.at,
             format_args!("the path changed: {}", story::way(&switch.route)),
-        );
+        )?;
     }
     let rate = len as f64 * 8.0 / took.as_secs_f64() / 1e9;
     let mebibytes = len / (1 << 20);
     story.tell(format_args!(
         "a file of {mebibytes} MiB came in {}, {rate:.2} Gbit/s",
         story::millis(took)
-    ));
+    ))?;
     if digest.finish() != site.digest {
         return Err(Failure::new(
             "the file that arrived is not the one that was served",
@@ -243,6 +243,6 @@ async fn fetch_file(
     story.tell(format_args!(
         "its SHA-256 is that of the file served: {}",
         web::hex(&site.digest)
-    ));
+    ))?;
     Ok(())
 }

@@ -8,6 +8,9 @@ use anstyle::{AnsiColor, Reset, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use keyway::Route;
 
+use crate::exit::Failure;
+use crate::output;
+
 const TIME: Style = AnsiColor::BrightBlack.on_default();
 const DONE: Style = AnsiColor::Green.on_default().bold();
 
@@ -26,17 +29,20 @@ impl Story {
         clippy::disallowed_methods,
         reason = "the story tells when things happened"
     )]
-    pub(super) fn tell(&self, what: fmt::Arguments<'_>) {
-        self.tell_at(Instant::now(), what);
+    pub(super) fn tell(&self, what: fmt::Arguments<'_>) -> Result<(), Failure> {
+        self.tell_at(Instant::now(), what)
     }
 
-    pub(super) fn tell_at(&self, at: Instant, what: fmt::Arguments<'_>) {
+    pub(super) fn tell_at(&self, at: Instant, what: fmt::Arguments<'_>) -> Result<(), Failure> {
         let since = at.saturating_duration_since(self.start);
-        anstream::println!("{TIME}{:>8.3} s{Reset}  {what}", since.as_secs_f64());
+        output::line(format_args!(
+            "{TIME}{:>8.3} s{Reset}  {what}",
+            since.as_secs_f64()
+        ))
     }
 
-    pub(super) fn done(&self, what: fmt::Arguments<'_>) {
-        self.tell(format_args!("{DONE}done{Reset}: {what}"));
+    pub(super) fn done(&self, what: fmt::Arguments<'_>) -> Result<(), Failure> {
+        self.tell(format_args!("{DONE}done{Reset}: {what}"))
     }
 
     /// A progress bar on a terminal, nothing in a pipe.

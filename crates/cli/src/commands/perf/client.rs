@@ -14,6 +14,7 @@ use super::{CHUNK, Direction, Order, SERVICE, send_largest};
 use crate::arguments::Perf;
 use crate::commands::ping;
 use crate::exit::{Exit, Failure};
+use crate::reach::Reach;
 use crate::{output, signals};
 
 /// How long to wait, after sending datagrams, for the last report: several reports' time.
@@ -34,9 +35,10 @@ pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure
         builder = builder.patience(patience).connect_deadline(patience);
     }
     let node = builder.bind().await?;
+    let reach = Reach::new(&node, &arguments.node, [&peer])?;
     let moved = Arc::new(AtomicU64::new(0));
     let outcome = tokio::select! {
-        outcome = measure(&node, &peer, &arguments, &moved) => outcome.map(Some),
+        outcome = measure(&node, &reach, &peer, &arguments, &moved) => outcome.map(Some),
         // A measurement ends by itself, so a closed stdin, which scripts often leave behind, means nothing.
         () = signals::told_to_end() => Ok(None),
     };
@@ -46,6 +48,8 @@ pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure
         .find(|path| path.selected)
         .map_or("unknown", |path| ping::describe(&path.route).0);
     crate::commands::close(&node).await;
+    let outcome = outcome
+        .map_err(|failure| failure.if_refused(": does it run `keyway perf --serve --allow …`?"));
     if let Some((bytes, took)) = outcome? {
         report(bytes, took, path, arguments.json)?;
     }
@@ -76,11 +80,12 @@ fn report(bytes: u64, took: Duration, path: &'static str, json: bool) -> Result<
 )]
 async fn measure(
     node: &Node,
+    reach: &Reach,
     peer: &PeerAddr,
     arguments: &Perf,
     moved: &Arc<AtomicU64>,
 ) -> Result<(u64, Duration), Failure> {
-    let mut runs = start(node, peer, arguments, moved).await?;
+    let mut runs = start(node, reach, peer, arguments, moved).await?;
     let begin = Instant::now();
     let show = std::io::stdout().is_terminal() && !arguments.json;
     let ticker = show.then(|| tokio::spawn(tell_each_second(Arc::clone(moved))));
@@ -109,6 +114,7 @@ async fn measure(
 /// Starts the streams, or the flow.
 async fn start(
     node: &Node,
+    reach: &Reach,
     peer: &PeerAddr,
     arguments: &Perf,
     moved: &Arc<AtomicU64>,
@@ -123,12 +129,18 @@ async fn start(
     };
     let mut runs = JoinSet::new();
     if arguments.datagrams {
-        let flow = node.datagrams(peer, SERVICE).await?;
+        let flow = match node.datagrams(peer, SERVICE).await {
+            Ok(flow) => flow,
+            Err(error) => return Err(reach.explain(error).await),
+        };
         runs.spawn(run_flow(flow, order, Arc::clone(moved)));
         return Ok(runs);
     }
     for _ in 0..arguments.streams {
-        let stream = node.connect(peer, SERVICE).await?;
+        let stream = match node.connect(peer, SERVICE).await {
+            Ok(stream) => stream,
+            Err(error) => return Err(reach.explain(error).await),
+        };
         let moved = Arc::clone(moved);
         runs.spawn(async move {
             run_stream(stream, order, moved)

@@ -9,6 +9,7 @@ use tracing::debug;
 use super::{CHUNK, Direction, Order, REPORT_EVERY, SERVICE, send_largest};
 use crate::arguments::Perf;
 use crate::exit::{Exit, Failure};
+use crate::reach::Reach;
 use crate::{output, signals};
 
 pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
@@ -20,6 +21,7 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
         )?
         .bind()
         .await?;
+    let reach = Reach::new(&node, &arguments.node, [])?;
     // One listener yields streams and flows; each kind is waited for on its own.
     let mut listener = node.listen(SERVICE).allow(allow).start()?;
     output::line(format_args!("ready {}", node.node_id()))?;
@@ -41,12 +43,12 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
                     });
                 }
                 Ok(_) => {}
-                Err(_) => return,
+                Err(_) => return reach.node_failed().await,
             }
         }
     };
     tokio::select! {
-        () = serve => {}
+        failure = serve => return Err(failure),
         () = signals::asked_to_end() => {}
     }
     crate::commands::close(&node).await;

@@ -1,6 +1,7 @@
 //! What the command line says.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use keyway_sim::{PROPERTIES, Property, by_name};
@@ -8,14 +9,22 @@ use keyway_sim::{PROPERTIES, Property, by_name};
 /// How many seeds of each property are run if nobody says another number.
 const SEEDS: u64 = 100;
 
-pub(crate) const HELP: &str = "\
-Usage: keyway-sim [--seeds N | --seed S [--trace]] [--property NAME] [--within SECONDS]
+/// Within how many seeds a planted fault has to be found.
+const HUNT_SEEDS: u64 = 2_000;
 
-  --seeds N           run the seeds 0 to N-1 of each property [default: 100]
+pub(crate) const HELP: &str = "\
+Usage: keyway-sim [OPTIONS] [PROPERTY…]
+
+  --seeds N           run N seeds of each property [default: 100]
+  --from S            begin with seed S [default: 0]
   --seed S            run this seed alone, and tell of each property what it was like
   --trace             tell of every packet, on standard error
-  --property NAME     run only this property (`--property help` lists them)
+  --property NAME     run only this property, as if it were named at the end (`--property help` lists them)
   --within SECONDS    begin no new seed after this time
+  --store FOLDER      write the first scenario that fails there, made as small as it can be
+  --scenario FILE     play this scenario alone
+  --faults            hunt for each planted fault, in --seeds seeds [default: 2000]; needs the feature `planted-faults`
+  --fault NAME        hunt for this one alone
 
 Properties:
 ";
@@ -29,55 +38,104 @@ pub(crate) struct Arguments {
     pub(crate) replay: bool,
     pub(crate) trace: bool,
     pub(crate) within: Option<Duration>,
+    pub(crate) store: Option<PathBuf>,
+    pub(crate) scenario: Option<PathBuf>,
+    pub(crate) hunt: Option<Hunt>,
+}
+
+/// Which planted faults are hunted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Hunt {
+    All,
+    One(String),
+}
+
+/// What was said about seeds.
+#[derive(Default)]
+struct Seeds {
+    count: Option<u64>,
+    from: Option<u64>,
+    one: Option<u64>,
+}
+
+impl Seeds {
+    fn range(&self, usual: u64) -> Result<Range<u64>, String> {
+        let (from, count) = match self.one {
+            Some(_) if self.count.is_some() || self.from.is_some() => {
+                return Err("--seed excludes --seeds and --from".to_owned());
+            }
+            Some(one) => (one, 1),
+            None => (self.from.unwrap_or(0), self.count.unwrap_or(usual)),
+        };
+        let end = from.checked_add(count).ok_or("these seeds are too large")?;
+        Ok(from..end)
+    }
 }
 
 impl Arguments {
     /// Understands the command line; nothing if it asks for help.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+        let mut seeds = Seeds::default();
         let mut arguments = Self {
-            properties: PROPERTIES.to_vec(),
-            seeds: 0..SEEDS,
+            properties: Vec::new(),
+            seeds: 0..0,
             replay: false,
             trace: false,
             within: None,
+            store: None,
+            scenario: None,
+            hunt: None,
         };
-        let mut counted = false;
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
             match word.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--trace" => arguments.trace = true,
-                "--seeds" => {
-                    arguments.seeds = 0..number(&value()?)?;
-                    counted = true;
-                }
-                "--seed" => {
-                    let seed = number(&value()?)?;
-                    arguments.seeds = seed..seed.checked_add(1).ok_or("this seed is too large")?;
-                    arguments.replay = true;
-                }
+                "--faults" => arguments.hunt = Some(Hunt::All),
+                "--fault" => arguments.hunt = Some(Hunt::One(value()?)),
+                "--seeds" => seeds.count = Some(number(&value()?)?),
+                "--from" => seeds.from = Some(number(&value()?)?),
+                "--seed" => seeds.one = Some(number(&value()?)?),
                 "--within" => arguments.within = Some(Duration::from_secs(number(&value()?)?)),
+                "--store" => arguments.store = Some(value()?.into()),
+                "--scenario" => arguments.scenario = Some(value()?.into()),
                 "--property" => match value()?.as_str() {
                     "help" => return Ok(None),
-                    name => {
-                        arguments.properties = vec![
-                            *by_name(name).ok_or_else(|| format!("there is no property {name}"))?,
-                        ]
-                    }
+                    name => arguments.properties.push(property(name)?),
                 },
-                _ => return Err(format!("unknown argument {word}")),
+                option if option.starts_with('-') => {
+                    return Err(format!("unknown argument {word}"));
+                }
+                name => arguments.properties.push(property(name)?),
             }
         }
-        if counted && arguments.replay {
-            return Err("--seeds and --seed exclude each other".to_owned());
+        arguments.finish(&seeds)
+    }
+
+    fn finish(mut self, seeds: &Seeds) -> Result<Option<Self>, String> {
+        let usual = if self.hunt.is_some() {
+            HUNT_SEEDS
+        } else {
+            SEEDS
+        };
+        self.seeds = seeds.range(usual)?;
+        self.replay = seeds.one.is_some();
+        if self.properties.is_empty() {
+            self.properties = PROPERTIES.to_vec();
         }
-        if arguments.trace && !arguments.replay {
+        if self.trace && !self.replay && self.scenario.is_none() {
             return Err(
                 "--trace needs --seed: the packets of many seeds at once help nobody".to_owned(),
             );
         }
-        Ok(Some(arguments))
+        Ok(Some(self))
     }
+}
+
+fn property(name: &str) -> Result<Property, String> {
+    by_name(name)
+        .copied()
+        .ok_or_else(|| format!("there is no property {name}"))
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -111,6 +169,16 @@ mod tests {
             ("transfer", 9..10)
         );
         assert!(arguments.replay && arguments.trace);
+        let shorter = parse("--seed 9 --trace transfer").unwrap().unwrap();
+        assert_eq!(shorter.properties[0].name, "transfer");
+    }
+
+    #[test]
+    fn seeds_may_begin_anywhere() {
+        let arguments = parse("--from 1000 --seeds 5 swarm").unwrap().unwrap();
+        assert_eq!(arguments.seeds, 1000..1005);
+        let hunt = parse("--faults").unwrap().unwrap();
+        assert_eq!((hunt.hunt, hunt.seeds), (Some(Hunt::All), 0..HUNT_SEEDS));
     }
 
     #[test]
@@ -121,7 +189,10 @@ mod tests {
             "--seed 1 --seeds 2",
             "--trace",
             "--property none",
-            "more",
+            "none",
+            "--seed 1 --from 2",
+            "--from 18446744073709551615",
+            "--more",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -1,7 +1,9 @@
 //! Runs the simulator's properties over many seeds, or one seed again: `cargo xtask sim`.
 
 mod arguments;
+mod faults;
 mod runner;
+mod stored;
 
 use std::process::ExitCode;
 
@@ -9,7 +11,7 @@ use arguments::{Arguments, HELP};
 
 fn main() -> ExitCode {
     match Arguments::parse(std::env::args().skip(1)) {
-        Ok(Some(arguments)) => runner::run(&arguments),
+        Ok(Some(arguments)) => run(&arguments),
         Ok(None) => {
             print!("{HELP}");
             for property in keyway_sim::PROPERTIES {
@@ -21,5 +23,13 @@ fn main() -> ExitCode {
             eprintln!("error: {error}\n\n{HELP}");
             ExitCode::from(2)
         }
+    }
+}
+
+fn run(arguments: &Arguments) -> ExitCode {
+    match (&arguments.hunt, &arguments.scenario) {
+        (Some(hunt), _) => faults::run(hunt, arguments.seeds.end),
+        (None, Some(file)) => stored::play(file, arguments.trace),
+        (None, None) => runner::run(arguments),
     }
 }

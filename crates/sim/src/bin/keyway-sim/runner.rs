@@ -7,6 +7,7 @@
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::thread;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use keyway_sim::{Property, Report, Run};
 
 use crate::arguments::Arguments;
+use crate::stored::shrink_and_store;
 
 /// Runs everything that was asked for and tells how it went.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -29,11 +31,28 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         let tally = run_property(arguments, *property, deadline);
         failed |= tally.failed > 0;
         say(&tally.line(property));
+        if let (Some(seed), Some(folder)) = (tally.first_failed, &arguments.store)
+            && property.name == "swarm"
+        {
+            store(seed, folder);
+        }
     }
     if failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+/// Keeps what failed, so that it can be played again whatever becomes of the generator.
+fn store(seed: u64, folder: &Path) {
+    say("making the scenario smaller ...");
+    match shrink_and_store(seed, folder) {
+        Ok(file) => say(&format!(
+            "       stored: cargo xtask sim --scenario {}",
+            file.display()
+        )),
+        Err(error) => say(&format!("       cannot store it: {error}")),
     }
 }
 
@@ -44,6 +63,7 @@ struct Tally {
     end: u64,
     passed: u64,
     failed: u64,
+    first_failed: Option<u64>,
     virtual_time: Duration,
     packets: u64,
     start: Instant,
@@ -55,6 +75,7 @@ fn run_property(arguments: &Arguments, property: Property, deadline: Option<Inst
         end: arguments.seeds.end,
         passed: 0,
         failed: 0,
+        first_failed: None,
         virtual_time: Duration::ZERO,
         packets: 0,
         start: Instant::now(),
@@ -135,9 +156,10 @@ impl Tally {
 
     fn failed(&mut self, property: Property, seed: u64, what: &str) {
         self.failed += 1;
+        self.first_failed = Some(self.first_failed.map_or(seed, |first| first.min(seed)));
         let name = property.name;
         say(&format!(
-            "FAILED {name} seed={seed} {what}\n       replay: cargo xtask sim --property {name} --seed {seed}"
+            "FAILED {name} seed={seed} {what}\n       replay: cargo xtask sim --seed {seed} {name}"
         ));
     }
 

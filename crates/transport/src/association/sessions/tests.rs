@@ -93,6 +93,7 @@ fn packet(
     Ok(opened.confirmed)
 }
 
+// R4.18
 #[test]
 fn a_responder_seals_nothing_until_the_first_packet_came() {
     let mut ends = Ends::new();
@@ -104,6 +105,7 @@ fn a_responder_seals_nothing_until_the_first_packet_came() {
     assert_eq!(ends.reply(at(4)), Ok(false));
 }
 
+// R4.22, R4.23
 #[test]
 fn both_sides_turn_to_the_next_generation() {
     let mut ends = Ends::new();
@@ -123,6 +125,7 @@ fn both_sides_turn_to_the_next_generation() {
     assert_eq!(ends.responder.generation(), Some(2));
 }
 
+// R4.23
 #[test]
 fn simultaneous_handshakes_settle_on_the_smaller_hash_on_both_sides() {
     for (first, second) in [(3, 7), (7, 3)] {
@@ -152,6 +155,7 @@ fn simultaneous_handshakes_settle_on_the_smaller_hash_on_both_sides() {
     }
 }
 
+// R4.24
 #[test]
 fn the_previous_session_opens_until_three_ptos_after_the_next_one_was_used() {
     let mut ends = Ends::new();
@@ -178,6 +182,7 @@ fn the_previous_session_opens_until_three_ptos_after_the_next_one_was_used() {
     assert_eq!(ends.responder.live().count(), 1);
 }
 
+// R4.19
 #[test]
 fn an_answer_that_nobody_confirms_is_dropped_and_a_newer_one_replaces_it() {
     let mut responder = sessions();
@@ -190,6 +195,7 @@ fn an_answer_that_nobody_confirms_is_dropped_and_a_newer_one_replaces_it() {
     assert_eq!(responder.next_timeout(LINGER), None);
 }
 
+// R4.19
 #[test]
 fn an_answer_that_is_given_again_waits_again() {
     let mut responder = sessions();
@@ -200,6 +206,7 @@ fn an_answer_that_is_given_again_waits_again() {
     assert_eq!(responder.live().count(), 1);
 }
 
+// R4.25
 #[test]
 fn there_is_a_slot_for_every_handshake_that_may_be_under_way() {
     let mut ends = Ends::new();
@@ -221,6 +228,7 @@ fn there_is_a_slot_for_every_handshake_that_may_be_under_way() {
     assert_eq!(ends.responder.free_slot(), Some(pending));
 }
 
+// R7.9
 #[test]
 fn a_session_ends_at_its_age_whatever_happens() {
     let mut ends = Ends::new();
@@ -242,7 +250,7 @@ fn the_initiator_asks_for_new_keys_before_the_responder() {
     assert_eq!(ends.responder.rekey_due(), Some(at(150_000)));
 }
 
-// T7: key phases, with a limit of four packets.
+// T7, R7.4: key phases, with a limit of four packets.
 #[test]
 fn a_key_phase_ends_only_when_it_was_acknowledged_three_ptos_ago() {
     let mut ends = Ends::new();
@@ -292,6 +300,7 @@ fn a_key_phase_ends_only_when_it_was_acknowledged_three_ptos_ago() {
     assert_eq!(ends.send(at(1804)), Ok(false));
 }
 
+// R1.2
 #[test]
 fn what_is_not_authentic_changes_nothing() {
     let mut ends = Ends::new();

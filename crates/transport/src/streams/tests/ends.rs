@@ -116,6 +116,7 @@ fn what_is_cut_off_never_looks_like_a_clean_end() {
     );
 }
 
+// R9.7
 #[test]
 fn a_reset_takes_what_was_not_read_away() {
     let (mut pair, id) = stream();
@@ -229,7 +230,7 @@ fn ends_that_overtake_the_announcement_are_told_after_it() {
     );
 }
 
-// RFC 9000, 3.5
+// RFC 9000, 3.5, R9.8
 #[test]
 fn a_stop_is_answered_with_a_reset_of_the_same_code() {
     let (mut pair, id) = stream();
@@ -257,6 +258,7 @@ fn a_stop_is_answered_with_a_reset_of_the_same_code() {
     pair.assert_nothing_is_left();
 }
 
+// R9.8
 #[test]
 fn a_stop_after_everything_arrived_ends_the_reading_at_once() {
     let (mut pair, id) = stream();
@@ -350,6 +352,7 @@ fn finishing_twice_or_after_the_end_changes_nothing() {
     pair.assert_nothing_is_left();
 }
 
+// R9.3, R9.9
 #[test]
 fn an_announcement_must_arrive_before_a_stream_is_forgotten() {
     let mut pair = Pair::new(StreamLimits::default());
@@ -370,6 +373,7 @@ fn an_announcement_must_arrive_before_a_stream_is_forgotten() {
     pair.assert_nothing_is_left();
 }
 
+// R9.14
 #[test]
 fn datagrams_go_out_before_the_end_of_their_flow() {
     let mut pair = Pair::new(StreamLimits::default());
@@ -398,6 +402,7 @@ fn datagrams_go_out_before_the_end_of_their_flow() {
     pair.assert_nothing_is_left();
 }
 
+// R9.14, R9.17
 #[test]
 fn a_stopped_flow_drops_what_waits_and_what_comes() {
     let mut pair = Pair::new(StreamLimits::default());

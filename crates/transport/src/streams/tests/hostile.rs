@@ -90,6 +90,7 @@ fn violation(streams: &mut Streams, frame: &Frame<'_>) -> StreamViolation {
     on_frame(streams, frame).expect_err("a violation")
 }
 
+// R9.2
 #[test]
 fn streams_beyond_the_limit_are_a_violation() {
     for stream in [21, LAST] {
@@ -104,6 +105,7 @@ fn streams_beyond_the_limit_are_a_violation() {
     assert_eq!(on_frame(&mut victim(), &open(19)), Ok(Accepted::Yes));
 }
 
+// R9.2
 #[test]
 fn frames_for_streams_of_ours_that_do_not_exist_are_a_violation() {
     for stream in [2, LAST - 1] {
@@ -123,6 +125,7 @@ fn frames_for_streams_of_ours_that_do_not_exist_are_a_violation() {
     }
 }
 
+// R9.10
 #[test]
 fn octets_beyond_the_credit_are_a_violation() {
     let beyond = |offset, end| StreamViolation::StreamFlowControl {
@@ -160,7 +163,7 @@ fn octets_beyond_the_credit_are_a_violation() {
     on_frame(&mut streams, &data(3, 0, b"x", false)).unwrap();
 }
 
-// RFC 9000, 4.5
+// RFC 9000, 4.5, R9.5
 #[test]
 fn an_end_that_moves_is_a_violation() {
     let moved = |known, claimed| StreamViolation::FinalSize {
@@ -257,7 +260,7 @@ fn extreme_grants_are_taken_as_they_are() {
     );
 }
 
-// L3
+// L3, R9.13
 #[test]
 fn too_many_gaps_are_dropped_and_change_nothing() {
     let mut streams = victim();
@@ -371,6 +374,7 @@ fn opening_and_resetting_without_end_is_held_by_the_limit() {
     assert_eq!(streams.events.len(), 30);
 }
 
+// R9.9
 #[test]
 fn frames_for_streams_that_are_over_are_ignored() {
     let mut streams = victim();

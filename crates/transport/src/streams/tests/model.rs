@@ -405,6 +405,7 @@ impl World {
 
 proptest! {
     // T1, and invariants 1 and 2 of the simulator.
+    // R1.1, R9.6
     #[test]
     fn every_stream_arrives_in_order_once_and_leaves_nothing(steps in prop::collection::vec(any_step(), 0..400)) {
         let mut world = World::new();

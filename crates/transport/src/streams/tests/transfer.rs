@@ -29,6 +29,7 @@ fn pieces(octets: &[u8]) -> Vec<(StreamId, usize)> {
         .collect()
 }
 
+// R9.3
 #[test]
 fn a_stream_is_announced_even_if_nothing_is_written() {
     let mut pair = pair();
@@ -46,6 +47,7 @@ fn a_stream_is_announced_even_if_nothing_is_written() {
     assert!(pair.sides[ODD].is_drained());
 }
 
+// R9.3
 #[test]
 fn octets_written_before_the_announcement_went_out_follow_it_in_the_same_packet() {
     let mut pair = pair();
@@ -61,6 +63,7 @@ fn octets_written_before_the_announcement_went_out_follow_it_in_the_same_packet(
     assert_eq!(pair.read(ODD, id), (b"hello".to_vec(), ReadError::Blocked));
 }
 
+// R9.3
 #[test]
 fn octets_that_overtake_the_announcement_are_kept_for_it() {
     let mut pair = pair();
@@ -366,7 +369,7 @@ fn a_window_grows_for_a_fast_reader_and_not_for_a_slow_one() {
     }
 }
 
-// T6
+// T6, R9.15
 #[test]
 fn datagrams_arrive_whole_and_are_not_sent_again() {
     let mut pair = pair();
@@ -394,7 +397,7 @@ fn datagrams_arrive_whole_and_are_not_sent_again() {
     assert_eq!(pair.events(ODD), [StreamEvent::DatagramReceived(id)]);
 }
 
-// T6
+// T6, R9.16
 #[test]
 fn a_datagram_that_fits_no_packet_is_refused_with_what_would_fit() {
     let mut pair = pair();

@@ -1,0 +1,412 @@
+//! A node and its user, who follows the orders of a scenario, and checks all that comes.
+
+mod call;
+mod flow;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use keyway_identity::{NodeId, SecretKey};
+use keyway_node::{
+    Allow, Arrival, AssociationKey, Batch, Census, Config, ConnectId, Event, Node, OpenError,
+    Record, SocketId, StreamKey, Wall,
+};
+use keyway_wire::{StreamKind, Time};
+
+use super::errand::{Errand, Kind, Progress, service};
+use crate::program::{Program, SendTo};
+use call::Call;
+use flow::Flow;
+
+/// The only socket of a host.
+const SOCKET: SocketId = SocketId(0);
+
+/// A node and its user.
+#[derive(Debug)]
+pub(super) struct Actor {
+    node: Node,
+    local: SocketAddr,
+    batch: Batch,
+    is_relay: bool,
+    allows: BTreeSet<NodeId>,
+    dials: BTreeMap<ConnectId, Errand>,
+    /// Errands for which an association had no stream to spare.
+    waiting: BTreeMap<AssociationKey, Vec<Errand>>,
+    jobs: BTreeMap<StreamKey, Job>,
+    /// Errands of others that have come here.
+    accepted: BTreeSet<u64>,
+    /// Until then the user looks at nothing that came.
+    reads_from: Time,
+    /// The newest record read of each node.
+    records: BTreeMap<NodeId, (u64, u64)>,
+    /// How much the user was told.
+    heard: u64,
+    /// The first thing that must not be.
+    failure: Option<String>,
+}
+
+#[derive(Debug)]
+enum Job {
+    Call(Call),
+    Flow(Flow),
+}
+
+impl Actor {
+    /// A node at this address, with all its randomness from `seed`, that serves errands to `allows`.
+    pub(super) fn new(
+        now: Time,
+        wall: Wall,
+        secret: SecretKey,
+        seed: [u8; 32],
+        local: SocketAddr,
+        config: Config,
+        allows: BTreeSet<NodeId>,
+    ) -> Self {
+        let is_relay = config.server;
+        let mut node = Node::new(now, wall, secret, seed, config);
+        // Every machine has a loopback address too; nobody may be told of it.
+        let addresses = [local.ip(), std::net::Ipv4Addr::LOCALHOST.into()];
+        node.set_sockets(now, &[(SOCKET, local)], &addresses);
+        if !is_relay {
+            node.listen(now, service(), Allow::Only(allows.clone()));
+        }
+        Self {
+            node,
+            local,
+            batch: Batch::new(),
+            is_relay,
+            allows,
+            dials: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            accepted: BTreeSet::new(),
+            reads_from: Time::ZERO,
+            records: BTreeMap::new(),
+            heard: 0,
+            failure: None,
+        }
+    }
+
+    /// What must not be and was, if something was.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// How much the user was told so far.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    pub(super) fn census(&self) -> Census {
+        self.node.census()
+    }
+
+    pub(super) fn has_association_with(&self, peer: &NodeId) -> bool {
+        self.node.association_of(peer).is_some()
+    }
+
+    /// How far an errand has come here.
+    pub(super) fn progress(&self, name: u64) -> Progress {
+        let job = self.jobs.values().find(|job| job.name() == Some(name));
+        job.map_or(Progress::Absent, Job::progress)
+    }
+
+    pub(super) fn add_server(&mut self, now: Time, server: NodeId, address: SocketAddr) {
+        self.node.add_server(now, server, &[address]);
+        self.react(now);
+    }
+
+    pub(super) fn run_errand(
+        &mut self,
+        now: Time,
+        peer: NodeId,
+        hints: &[SocketAddr],
+        errand: Errand,
+    ) {
+        let id = self.node.connect(now, peer, hints);
+        self.dials.insert(id, errand);
+        self.react(now);
+    }
+
+    pub(super) fn give_up(&mut self, now: Time, name: u64) {
+        let job = self
+            .jobs
+            .iter_mut()
+            .find(|(_, job)| job.name() == Some(name));
+        match job {
+            Some((stream, Job::Call(call))) => call.give_up(&mut self.node, *stream),
+            Some((stream, Job::Flow(flow))) => flow.give_up(&mut self.node, *stream),
+            None => {}
+        }
+        self.react(now);
+    }
+
+    /// Looks at nothing that came until then.
+    pub(super) fn stop_reading(&mut self, until: Time) {
+        self.reads_from = until;
+    }
+
+    pub(super) fn start_reading(&mut self, now: Time) {
+        self.reads_from = now;
+        self.go_on_everywhere(now);
+        self.react(now);
+    }
+
+    pub(super) fn set_wall(&mut self, now: Time, wall: Wall) {
+        self.node.set_wall(now, wall);
+        self.react(now);
+    }
+
+    pub(super) fn look_up(&mut self, now: Time, peer: NodeId) {
+        self.node.lookup(now, peer);
+        self.react(now);
+    }
+
+    /// Gives up what nobody answered, and closes.
+    pub(super) fn close(&mut self, now: Time) {
+        for id in std::mem::take(&mut self.dials).into_keys() {
+            self.node.cancel(id);
+        }
+        self.node.close(now, 0, "the world ends");
+        self.react(now);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.node.is_closed()
+    }
+
+    /// Hears all that the node has to say.
+    fn react(&mut self, now: Time) {
+        while let Some(event) = self.node.poll_event() {
+            self.heard += 1;
+            self.hear(now, event);
+        }
+    }
+
+    fn hear(&mut self, now: Time, event: Event) {
+        match event {
+            Event::Connected {
+                id, association, ..
+            } => {
+                if let Some(errand) = self.dials.remove(&id) {
+                    self.open(now, association, errand);
+                }
+            }
+            Event::ConnectFailed { reason, .. } => self.fail(reason.to_string()),
+            Event::Incoming {
+                stream, peer, kind, ..
+            } => self.accept(now, stream, peer, kind),
+            Event::Readable(stream) | Event::Writable(stream) | Event::DatagramReceived(stream) => {
+                self.go_on(now, stream)
+            }
+            Event::Stopped { stream, .. } => self.go_on(now, stream),
+            Event::Delivered(stream) => {
+                if let Some(Job::Call(call)) = self.jobs.get_mut(&stream) {
+                    call.delivered();
+                }
+            }
+            Event::StreamsAvailable(association) => {
+                for errand in self.waiting.remove(&association).unwrap_or_default() {
+                    self.open(now, association, errand);
+                }
+            }
+            Event::Ended {
+                association,
+                reason,
+                ..
+            } => self.ended(now, association, &format!("{reason:?}")),
+            Event::Record { record, .. } => self.read_record(&record),
+            Event::PathSelected { .. }
+            | Event::Stalled(_)
+            | Event::Registered(_)
+            | Event::DatagramsUnblocked(_)
+            | Event::Recovered(_)
+            | Event::Pong { .. }
+            | Event::RecordNotFound { .. }
+            | Event::ServerConnected(_)
+            | Event::ServerLost(_) => {}
+        }
+    }
+
+    fn open(&mut self, now: Time, association: AssociationKey, errand: Errand) {
+        match self
+            .node
+            .open(association, errand.stream_kind(), &service())
+        {
+            Ok(stream) => {
+                let job = match errand.kind {
+                    Kind::Call(plan) => Job::Call(Call::calling(errand.name, plan)),
+                    Kind::Flow(plan) => Job::Flow(Flow::calling(now, errand.name, plan)),
+                };
+                self.jobs.insert(stream, job);
+                self.go_on(now, stream);
+            }
+            Err(OpenError::LimitReached) => {
+                self.waiting.entry(association).or_default().push(errand);
+            }
+            Err(OpenError::Closed) => {
+                self.fail("a connection was closed when it was made".to_owned())
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Time, stream: StreamKey, peer: NodeId, kind: StreamKind) {
+        if !self.allows.contains(&peer) {
+            self.fail(format!("a stream came from {peer}, who may not be served"));
+        }
+        let job = match kind {
+            StreamKind::Bytes => Job::Call(Call::called()),
+            StreamKind::Datagrams => Job::Flow(Flow::called(now)),
+        };
+        self.jobs.insert(stream, job);
+        self.go_on(now, stream);
+    }
+
+    fn go_on(&mut self, now: Time, stream: StreamKey) {
+        let may_read = self.reads_from <= now;
+        let Some(job) = self.jobs.get_mut(&stream) else {
+            return;
+        };
+        let was_known = job.name().is_some();
+        let result = match job {
+            Job::Call(call) => call.go_on(&mut self.node, stream, may_read),
+            Job::Flow(_) if !may_read => Ok(()),
+            Job::Flow(flow) => flow.go_on(now, &mut self.node, stream),
+        };
+        if !was_known
+            && let Some(name) = job.name()
+            && !self.accepted.insert(name)
+        {
+            self.fail(format!("errand {name} came twice"));
+        }
+        if let Err(what) = result {
+            self.fail(what);
+        }
+    }
+
+    fn go_on_everywhere(&mut self, now: Time) {
+        let streams: Vec<StreamKey> = self.jobs.keys().copied().collect();
+        streams
+            .into_iter()
+            .for_each(|stream| self.go_on(now, stream));
+    }
+
+    /// What is left of its streams is read, and with it that they have ended.
+    fn ended(&mut self, now: Time, association: AssociationKey, why: &str) {
+        self.waiting.remove(&association);
+        let streams: Vec<StreamKey> = self
+            .jobs
+            .keys()
+            .filter(|stream| stream.association() == association)
+            .copied()
+            .collect();
+        for stream in streams {
+            if let Some(Job::Call(call)) = self.jobs.get_mut(&stream) {
+                call.over(why.to_owned());
+            }
+            self.go_on(now, stream);
+        }
+    }
+
+    fn read_record(&mut self, record: &Record) {
+        let edition = (record.epoch, record.sequence);
+        let newest = self.records.entry(record.node).or_insert(edition);
+        if edition < *newest {
+            let newest = *newest;
+            return self.fail(format!(
+                "a record {edition:?} was read of {} after {newest:?}",
+                record.node
+            ));
+        }
+        *newest = edition;
+    }
+
+    fn fail(&mut self, what: String) {
+        self.failure.get_or_insert(what);
+    }
+
+    /// When the user has something to do without being told.
+    fn user_wakes_at(&self) -> Option<Time> {
+        let flows = self.jobs.values().filter_map(|job| match job {
+            Job::Flow(flow) => flow.due().map(|due| due.max(self.reads_from)),
+            Job::Call(_) => None,
+        });
+        flows.min()
+    }
+}
+
+impl Job {
+    fn name(&self) -> Option<u64> {
+        match self {
+            Self::Call(call) => call.name(),
+            Self::Flow(flow) => flow.name(),
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        match self {
+            Self::Call(call) => call.progress(),
+            Self::Flow(flow) => flow.progress(),
+        }
+    }
+}
+
+impl Program for Actor {
+    fn receive(
+        &mut self,
+        now: Time,
+        remote: SocketAddr,
+        local: SocketAddr,
+        datagrams: &mut [u8],
+        stride: usize,
+    ) {
+        let arrival = Arrival {
+            socket: SOCKET,
+            remote,
+            local: Some(local.ip()),
+            ecn: None,
+        };
+        self.node.handle_batch(now, arrival, datagrams, stride);
+        self.react(now);
+    }
+
+    fn wake(&mut self, now: Time) {
+        self.node.handle_timeout(now);
+        self.react(now);
+        let flows: Vec<StreamKey> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| matches!(job, Job::Flow(flow) if flow.due().is_some()))
+            .map(|(stream, _)| *stream)
+            .collect();
+        flows.into_iter().for_each(|flow| self.go_on(now, flow));
+        self.react(now);
+    }
+
+    fn wake_at(&self, now: Time) -> Option<Time> {
+        let node = self.node.poll_timeout(now);
+        node.into_iter().chain(self.user_wakes_at()).min()
+    }
+
+    fn is_relay(&self) -> bool {
+        self.is_relay
+    }
+
+    fn poll_send(&mut self, now: Time, send: &mut dyn FnMut(SendTo<'_>)) {
+        while let Some(transmit) = self.node.poll_transmit(now, &mut self.batch) {
+            let source =
+                SocketAddr::new(transmit.local.unwrap_or(self.local.ip()), self.local.port());
+            let destination = transmit.remote;
+            for payload in self.batch.bytes()[..transmit.len].chunks(transmit.segment_size.max(1)) {
+                send(SendTo {
+                    source,
+                    destination,
+                    payload,
+                });
+            }
+            // Sending may raise events, and hearing them may give more to send.
+            self.react(now);
+        }
+        self.react(now);
+    }
+}

@@ -1,0 +1,224 @@
+//! The phases of a run: everything goes wrong; all is healed, and whatever may work has to; all close, and nothing is left.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keyway_node::Census;
+use keyway_wire::Time;
+
+use super::Scenario;
+use super::errand::{CallPlan, Kind, Progress};
+use super::stage::Stage;
+use crate::failure::Failure;
+
+/// How long it may take until everything works again.
+const LIVENESS: Duration = Duration::from_secs(60);
+
+/// How often an errand is tried again where a process ended: whoever had an association with it learns of it that way.
+const TRIES: usize = 3;
+
+/// Octets each way of the last errands.
+const LAST: CallPlan = CallPlan {
+    length: 500,
+    answer: 500,
+};
+
+/// A quiet time, in which nobody wants anything.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// How often a host may be woken in it: some for itself, and some for each association.
+const WAKES: u64 = 100;
+const WAKES_PER_ASSOCIATION: u64 = 20;
+
+/// How long closing may take, and how long after it something may be left.
+const CLOSING: Duration = Duration::from_secs(10);
+const LINGER: Duration = Duration::from_secs(65);
+
+/// What a run was like in which everything held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Played {
+    /// How much time passed.
+    pub time: Duration,
+    /// How many packets were sent.
+    pub packets: u64,
+    /// One number for everything that happened.
+    pub trace_hash: u64,
+    /// How many errands were run.
+    pub errands: usize,
+}
+
+impl Scenario {
+    /// Plays it; `trace` tells of every packet on standard error.
+    ///
+    /// # Errors
+    /// The first thing that must not be.
+    pub fn play(&self, trace: bool) -> Result<Played, Failure> {
+        let mut stage = Stage::new(self, trace);
+        let ended = Time::ZERO + Duration::from_millis(self.safety_ms);
+        for step in &self.steps {
+            let at = Time::ZERO + Duration::from_millis(step.at_ms);
+            stage.run_until(at.min(ended), |_| Ok(false))?;
+            stage.act(step.op)?;
+        }
+        stage.run_until(ended, |_| Ok(false))?;
+        stage.heal();
+        settle(&mut stage)?;
+        talk_to_everybody(&mut stage)?;
+        agree(&stage)?;
+        rest(&mut stage)?;
+        close(&mut stage)?;
+        Ok(Played {
+            time: stage.world.now().saturating_since(Time::ZERO),
+            packets: stage
+                .seats
+                .iter()
+                .map(|seat| stage.world.counters(seat.host).sent)
+                .sum(),
+            trace_hash: stage.world.trace_hash(),
+            errands: stage.errands.len(),
+        })
+    }
+}
+
+/// Waits until all errands are over.
+fn settle(stage: &mut Stage<'_>) -> Result<(), Failure> {
+    let until = stage.world.now() + LIVENESS;
+    let all_settled = |stage: &Stage<'_>| {
+        for errand in &stage.errands {
+            if !stage.is_settled(errand)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    if stage.run_until(until, all_settled)? {
+        return Ok(());
+    }
+    let late: Vec<String> = stage
+        .errands
+        .iter()
+        .filter(|errand| stage.is_settled(errand) == Ok(false))
+        .map(|assigned| {
+            let (name, from, to) = (assigned.errand.name, assigned.from, assigned.to);
+            let [here, there] = stage.both_sides(assigned);
+            format!("errand {name} from host {from}: {here:?}, to host {to}: {there:?}")
+        })
+        .collect();
+    let seconds = LIVENESS.as_secs();
+    Err(stage.failure(format!(
+        "not over within {seconds} s of healing: {}",
+        late.join("; ")
+    )))
+}
+
+/// Everybody who ever wanted something of another does so once more.
+fn talk_to_everybody(stage: &mut Stage<'_>) -> Result<(), Failure> {
+    let mut pairs: BTreeSet<(usize, usize)> = stage
+        .errands
+        .iter()
+        .map(|errand| (errand.from, errand.to))
+        .collect();
+    for _ in 0..TRIES {
+        let first = stage.errands.len();
+        for (from, to) in &pairs {
+            stage.assign(*from, *to, Kind::Call(LAST));
+        }
+        settle(stage)?;
+        let broken = stage.errands[first..]
+            .iter()
+            .filter(|errand| matches!(stage.progress(errand), Progress::Broken(_)))
+            .filter(|errand| stage.permits(errand.from, errand.to))
+            .map(|errand| (errand.from, errand.to))
+            .collect();
+        pairs = broken;
+        if pairs.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(stage.failure(format!("errands break again and again: {pairs:?}")))
+}
+
+/// Both ends of whatever was just used know of it.
+fn agree(stage: &Stage<'_>) -> Result<(), Failure> {
+    for errand in &stage.errands {
+        let done = stage.progress(errand) == Progress::Done;
+        let knows = |one: usize, other: usize| {
+            let actor = stage.world.program(stage.seats[one].host);
+            actor.has_association_with(&stage.seats[other].id)
+        };
+        let (from, to) = (errand.from, errand.to);
+        if done && knows(from, to) != knows(to, from) {
+            return Err(stage.failure(format!(
+                "of hosts {from} and {to} only one has an association"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Nobody wants anything for a while.
+fn rest(stage: &mut Stage<'_>) -> Result<(), Failure> {
+    let wakes = |stage: &Stage<'_>| -> Vec<u64> {
+        let seats = stage.seats.iter();
+        seats
+            .map(|seat| stage.world.counters(seat.host).wakes)
+            .collect()
+    };
+    let before = wakes(stage);
+    let until = stage.world.now() + QUIET;
+    stage.run_until(until, |_| Ok(false))?;
+    // New keys every second are no rest.
+    if stage.scenario.settings.rekey_ms.is_some() || stage.scenario.settings.refresh_ms.is_some() {
+        return Ok(());
+    }
+    for (index, (now, before)) in wakes(stage).into_iter().zip(before).enumerate() {
+        let census = stage.world.program(stage.seats[index].host).census();
+        let most = WAKES + WAKES_PER_ASSOCIATION * census.associations as u64;
+        if now - before > most {
+            return Err(stage.failure(format!(
+                "host {index} was woken {} times in a minute of rest",
+                now - before
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Everybody leaves, and nothing is left of them.
+fn close(stage: &mut Stage<'_>) -> Result<(), Failure> {
+    let hosts: Vec<_> = stage.seats.iter().map(|seat| seat.host).collect();
+    for host in &hosts {
+        stage.world.with(*host, |actor, now| actor.close(now));
+    }
+    let all_closed = |stage: &Stage<'_>| {
+        Ok(hosts
+            .iter()
+            .all(|host| stage.world.program(*host).is_closed()))
+    };
+    let until = stage.world.now() + CLOSING;
+    if !stage.run_until(until, all_closed)? {
+        return Err(stage.failure("not everybody could close"));
+    }
+    let until = stage.world.now() + LINGER;
+    stage.run_until(until, |_| Ok(false))?;
+    for (index, host) in hosts.iter().enumerate() {
+        let census = stage.world.program(*host).census();
+        if census != what_may_be_left(stage, &census) {
+            return Err(stage.failure(format!("something is left of host {index}: {census:?}")));
+        }
+    }
+    if !stage.world.is_still() {
+        return Err(stage.failure("packets are under way after everybody left"));
+    }
+    Ok(())
+}
+
+/// The servers that a node was told of, and under which id it last dialled each of them.
+fn what_may_be_left(stage: &Stage<'_>, census: &Census) -> Census {
+    let servers = stage.seats.len() - stage.nodes().len();
+    Census {
+        peers: census.peers.min(servers),
+        connection_ids: census.connection_ids.min(servers),
+        ..Census::default()
+    }
+}
