@@ -7,14 +7,20 @@
 //! `fuzz_targets/` like those that are there. The tests say what is missing.
 #![forbid(unsafe_code)]
 
+mod association;
 mod frames;
+mod handshake;
+mod handshake_payloads;
 mod key_file;
 mod node_id;
 mod packet;
 mod record;
 mod rendezvous;
 
+pub use association::association;
 pub use frames::frames;
+pub use handshake::handshake;
+pub use handshake_payloads::{init_payload, resp_payload};
 pub use key_file::key_file;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -29,12 +35,16 @@ pub type Target = fn(&[u8]);
 
 /// All targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("association", association),
     ("frames", frames),
+    ("handshake", handshake),
+    ("init_payload", init_payload),
     ("key_file", key_file),
     ("node_id", node_id),
     ("packet", packet),
     ("record", record),
     ("rendezvous", rendezvous),
+    ("resp_payload", resp_payload),
 ];
 
 /// Runs a target once with each file that the command line names: how one looks into what a fuzzer found, on stable and

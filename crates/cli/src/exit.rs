@@ -9,8 +9,8 @@ use std::fmt;
 use std::io;
 
 use keyway::{
-    BindError, CloseError, ConnectError, DatagramError, ListenError, LookupError, Lost, ReadError,
-    WriteError, codes,
+    BindError, CloseError, ConnectError, ConnectionError, DatagramError, ListenError, LookupError,
+    ReadError, WriteError, codes,
 };
 
 /// Exit codes, as the README promises them.
@@ -117,17 +117,17 @@ impl fmt::Display for Failure {
     }
 }
 
-fn exit_of_lost(lost: &Lost) -> Exit {
+fn exit_of_lost(lost: &ConnectionError) -> Exit {
     match lost {
-        Lost::TimedOut { .. } => Exit::Unreachable,
+        ConnectionError::TimedOut { .. } => Exit::Unreachable,
         _ => Exit::Failed,
     }
 }
 
-impl From<Lost> for Failure {
-    fn from(error: Lost) -> Self {
+impl From<ConnectionError> for Failure {
+    fn from(error: ConnectionError) -> Self {
         let message = match &error {
-            Lost::PeerClosed { reason, .. } if reason.is_empty() => {
+            ConnectionError::PeerClosed { reason, .. } if reason.is_empty() => {
                 "the peer ended: connect again once its program runs".to_owned()
             }
             _ => error.to_string(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyway::{ConnectError, LookupError, Lost, Node, NodeId, PeerAddr, ServerAddr};
+use keyway::{ConnectError, ConnectionError, LookupError, Node, NodeId, PeerAddr, ServerAddr};
 
 use crate::arguments::NodeOptions;
 use crate::exit::Failure;
@@ -72,15 +72,15 @@ impl Reach {
 
     /// Why there is no connection, as far as the servers know.
     pub(crate) async fn explain(&self, error: ConnectError) -> Failure {
-        let ConnectError::TimedOut { peer, deadline } = error else {
+        let ConnectError::TimedOut { peer, timeout } = error else {
             return error.into();
         };
         if !self.servers.is_empty() && !self.is_online().await {
-            return self.no_server(deadline);
+            return self.no_server(timeout);
         }
         Failure::unreachable(format_args!(
             "no answer from {peer} within {}: {}",
-            Span(deadline),
+            Span(timeout),
             self.why_silent(peer).await
         ))
     }
@@ -113,7 +113,7 @@ impl Reach {
     /// Why a record could not be had.
     pub(crate) fn explain_lookup(&self, error: LookupError) -> Failure {
         match error {
-            LookupError::TimedOut { deadline } => self.no_server(deadline),
+            LookupError::TimedOut { timeout } => self.no_server(timeout),
             other @ (LookupError::NotFound { .. }
             | LookupError::NoServer
             | LookupError::Lost(_)
@@ -123,14 +123,14 @@ impl Reach {
 
     /// Waits until the node has ended by itself, which only a bug makes it do while a command runs.
     pub(crate) async fn node_failed(&self) -> Failure {
-        let lost: Lost = self.node.ended().await;
+        let lost: ConnectionError = self.node.ended().await;
         lost.into()
     }
 
-    fn no_server(&self, deadline: Duration) -> Failure {
+    fn no_server(&self, timeout: Duration) -> Failure {
         Failure::unreachable(format_args!(
             "no server answered within {} ({}): {CHECK_SERVERS}",
-            Span(deadline),
+            Span(timeout),
             self.list()
         ))
     }

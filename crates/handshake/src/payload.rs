@@ -71,8 +71,11 @@ pub struct RespPayload {
 }
 
 impl InitPayload {
-    /// The payload of message 1, padded with zeros.
-    pub(crate) fn encode(&self, cid: Cid) -> Result<Vec<u8>, PayloadError> {
+    /// The payload of message 1, with `cid` in it: length (two octets, big-endian), protobuf, zeros up to 982 octets.
+    ///
+    /// # Errors
+    /// [`PayloadError`] if no peer would accept it.
+    pub fn encode(&self, cid: Cid) -> Result<Vec<u8>, PayloadError> {
         check_versions(&self.versions)?;
         let mut octets = frame(&HandshakeInit {
             initiator: self.initiator.as_bytes().to_vec(),
@@ -91,8 +94,12 @@ impl InitPayload {
         Ok(octets)
     }
 
-    /// Reads an authentic payload of message 1, and the CID that belongs into the packet's header.
-    pub(crate) fn decode(octets: &[u8]) -> Result<(Self, Cid), PayloadError> {
+    /// Reads a payload of message 1, and the CID that belongs into the packet's header. Memory and work are bounded by the
+    /// octets given; what follows the protobuf is not looked at.
+    ///
+    /// # Errors
+    /// [`PayloadError`] says what is missing or out of its bounds.
+    pub fn decode(octets: &[u8]) -> Result<(Self, Cid), PayloadError> {
         let message: HandshakeInit = unframe(octets)?;
         check_versions(&message.versions)?;
         let initiator: [u8; NodeId::LEN] =
@@ -120,8 +127,11 @@ impl InitPayload {
 }
 
 impl RespPayload {
-    /// The payload of message 2, without padding.
-    pub(crate) fn encode(&self, cid: Cid) -> Result<Vec<u8>, PayloadError> {
+    /// The payload of message 2, with `cid` in it: length (two octets, big-endian) and protobuf.
+    ///
+    /// # Errors
+    /// [`PayloadError`] if no peer would accept it.
+    pub fn encode(&self, cid: Cid) -> Result<Vec<u8>, PayloadError> {
         check_versions(&self.versions)?;
         Ok(frame(&HandshakeResponse {
             versions: self.versions.clone(),
@@ -134,8 +144,11 @@ impl RespPayload {
         }))
     }
 
-    /// Reads an authentic payload of message 2, and the responder's CID.
-    pub(crate) fn decode(octets: &[u8]) -> Result<(Self, Cid), PayloadError> {
+    /// Reads a payload of message 2, and the responder's CID. Memory and work are bounded by the octets given.
+    ///
+    /// # Errors
+    /// [`PayloadError`] says what is missing or out of its bounds.
+    pub fn decode(octets: &[u8]) -> Result<(Self, Cid), PayloadError> {
         let message: HandshakeResponse = unframe(octets)?;
         check_versions(&message.versions)?;
         let payload = Self {

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (friend, acquaintance) = (node()?.bind().await?, node()?.bind().await?);
     // A stranger is not answered at all, so it has to decide how long it waits.
     let stranger = node()?
-        .connect_deadline(Duration::from_secs(1))
+        .connect_timeout(Duration::from_secs(1))
         .bind()
         .await?;
 

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p keyway --example graceful_close`
 
-use keyway::{Allow, Lost, Node, PeerAddr, ReadError};
+use keyway::{Allow, ConnectionError, Node, PeerAddr, ReadError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::main]
@@ -37,7 +37,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .get_ref()
                 .and_then(|source| source.downcast_ref::<ReadError>())
             {
-                Some(ReadError::Lost(Lost::PeerClosed { .. })) => println!("cut short: {text}"),
+                Some(ReadError::Lost(ConnectionError::PeerClosed { .. })) => {
+                    println!("cut short: {text}")
+                }
                 _ => return Err(error.into()),
             },
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use keyway::{Allow, Node, NodeId, Path, ServerAddr};
+use keyway::{Allow, Node, NodeId, PathInfo, ServerAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::main]
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// The paths to a peer as soon as a direct one is in use, or after five seconds.
-async fn wait_for_direct(node: &Node, peer: NodeId) -> Vec<Path> {
+async fn wait_for_direct(node: &Node, peer: NodeId) -> Vec<PathInfo> {
     for _ in 0..100 {
         let paths = node.paths(peer).await;
         if paths

@@ -19,8 +19,8 @@ use crate::servers;
 use crate::shared::{Claim, ServerCounts, Settings, Shared};
 use crate::sockets::{self, BindPlan};
 
-/// What the connect deadline is without a word: long enough for a peer that a push has to wake, short enough for a person.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+/// What the connect timeout is without a word: long enough for a peer that a push has to wake, short enough for a person.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// What patience is without a word: a change of network, a restart of a router, a short tunnel.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Above the interval of keepalives (25 s), so that a peer whose pair is awake is never asked.
@@ -54,7 +54,7 @@ pub struct NodeBuilder {
 impl NodeBuilder {
     pub(crate) fn new() -> Self {
         let settings = Settings {
-            connect_deadline: CONNECT_DEADLINE,
+            connect_timeout: CONNECT_TIMEOUT,
             patience: PATIENCE,
             linger: LINGER,
             silence_max: SILENCE_MAX,
@@ -114,8 +114,8 @@ impl NodeBuilder {
     }
 
     /// How long [`Node::connect`] and its like wait for a peer to answer: 30 s without a word.
-    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
-        self.settings.connect_deadline = deadline;
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
         self
     }
 

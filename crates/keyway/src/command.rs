@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::{CloseError, LookupError};
 use crate::flow::FlowEnd;
 use crate::listener::{IncomingFlow, IncomingStream};
-use crate::path::{Path, Pong};
+use crate::path::{PathInfo, Pong};
 use crate::pipe::Ends;
 use crate::record::Record;
 
@@ -35,7 +35,7 @@ pub(crate) enum Command {
     GiveUp(Ticket),
     Paths {
         peer: NodeId,
-        reply: oneshot::Sender<Vec<Path>>,
+        reply: oneshot::Sender<Vec<PathInfo>>,
     },
     AddServer {
         server: NodeId,

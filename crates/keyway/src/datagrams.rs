@@ -70,7 +70,7 @@ impl DatagramSocket {
         self.end.0.max_size()
     }
 
-    /// How long the flow waits while the peer acknowledges nothing; then it ends with [`Lost::TimedOut`](crate::Lost::TimedOut).
+    /// How long the flow waits while the peer acknowledges nothing; then it ends with [`ConnectionError::TimedOut`](crate::ConnectionError::TimedOut).
     pub fn set_patience(&self, patience: Duration) {
         self.end.0.set_patience(patience);
     }

@@ -11,21 +11,21 @@ use keyway_wire::ServiceNameError;
 /// Why what two nodes share came to its end, for every stream and flow at once.
 ///
 /// ```
-/// use keyway::Lost;
+/// use keyway::ConnectionError;
 ///
 /// /// Whether the same peer is worth another connection, and how soon.
-/// fn advice(lost: &Lost) -> &'static str {
+/// fn advice(lost: &ConnectionError) -> &'static str {
 ///     match lost {
-///         Lost::PeerRestarted => "at once",
-///         Lost::PeerClosed { .. } | Lost::TimedOut { .. } => "in a while",
+///         ConnectionError::PeerRestarted => "at once",
+///         ConnectionError::PeerClosed { .. } | ConnectionError::TimedOut { .. } => "in a while",
 ///         _ => "no",
 ///     }
 /// }
-/// # assert_eq!(advice(&Lost::PeerRestarted), "at once");
+/// # assert_eq!(advice(&ConnectionError::PeerRestarted), "at once");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Lost {
+pub enum ConnectionError {
     /// The peer closed its node. What it wrote before has been read.
     #[error("the peer closed its node (code {code}{}{reason})", if reason.is_empty() { "" } else { ": " })]
     PeerClosed {
@@ -60,7 +60,7 @@ pub enum Lost {
     NodeFailed,
 }
 
-impl Lost {
+impl ConnectionError {
     pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {
             Self::PeerClosed { .. } | Self::NodeClosed => io::ErrorKind::ConnectionAborted,
@@ -72,8 +72,8 @@ impl Lost {
     }
 }
 
-impl From<Lost> for io::Error {
-    fn from(error: Lost) -> Self {
+impl From<ConnectionError> for io::Error {
+    fn from(error: ConnectionError) -> Self {
         Self::new(error.kind(), error)
     }
 }
@@ -104,7 +104,7 @@ pub enum ReadError {
     },
     /// The whole association with the peer has ended.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] ConnectionError),
 }
 
 impl From<ReadError> for io::Error {
@@ -144,7 +144,7 @@ pub enum WriteError {
     Finished,
     /// The whole association with the peer has ended.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] ConnectionError),
 }
 
 impl From<WriteError> for io::Error {
@@ -189,7 +189,7 @@ pub enum DatagramError {
     Closed,
     /// The whole association with the peer has ended.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] ConnectionError),
 }
 
 impl From<DatagramError> for io::Error {
@@ -250,22 +250,22 @@ pub enum ConnectError {
         /// The id that both have.
         peer: NodeId,
     },
-    /// Nothing came back before the deadline. A peer that does not allow this node stays silent on purpose, so that a stranger
+    /// Nothing came back before the timeout. A peer that does not allow this node stays silent on purpose, so that a stranger
     /// cannot tell whether it exists.
     #[error(
         "no answer from {peer} within {}: it may be offline, not registered at the server, or not allow this node (peers that do \
          not allow a node stay silent)",
-        Seconds(*deadline)
+        Seconds(*timeout)
     )]
     TimedOut {
         /// Who was to be reached.
         peer: NodeId,
-        /// The deadline that passed.
-        deadline: Duration,
+        /// The timeout that passed.
+        timeout: Duration,
     },
     /// The node ended meanwhile.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] ConnectionError),
 }
 
 impl From<ConnectError> for io::Error {
@@ -309,14 +309,14 @@ pub enum LookupError {
     #[error("this node has no server to ask: give it one when it is built")]
     NoServer,
     /// No server answered.
-    #[error("no server answered within {}", Seconds(*deadline))]
+    #[error("no server answered within {}", Seconds(*timeout))]
     TimedOut {
-        /// The deadline that passed.
-        deadline: Duration,
+        /// The timeout that passed.
+        timeout: Duration,
     },
     /// The node ended meanwhile.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] ConnectionError),
 }
 
 impl From<LookupError> for io::Error {
@@ -404,7 +404,7 @@ pub enum ListenError {
     },
     /// The node ended before.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] ConnectionError),
 }
 
 impl From<ListenError> for io::Error {
@@ -444,7 +444,7 @@ pub enum CloseError {
     },
     /// The node ended before.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    Lost(#[from] ConnectionError),
 }
 
 impl From<CloseError> for io::Error {
@@ -475,11 +475,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missed_deadline_says_what_it_may_mean() {
+    fn a_missed_timeout_says_what_it_may_mean() {
         let peer = keyway_identity::SecretKey::from_bytes([1; 32]).node_id();
         let message = ConnectError::TimedOut {
             peer,
-            deadline: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
         }
         .to_string();
         assert!(
@@ -503,7 +503,7 @@ mod tests {
             .get_ref()
             .and_then(|source| source.downcast_ref::<ReadError>());
         assert_eq!(source, Some(&ReadError::Refused));
-        let error = io::Error::from(WriteError::Lost(Lost::TimedOut {
+        let error = io::Error::from(WriteError::Lost(ConnectionError::TimedOut {
             patience: Duration::from_secs(300),
         }));
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -541,12 +541,12 @@ mod tests {
 
     #[test]
     fn the_words_of_a_closing_peer_are_shown_where_there_are_any() {
-        let silent = Lost::PeerClosed {
+        let silent = ConnectionError::PeerClosed {
             code: 0,
             reason: String::new(),
         };
         assert_eq!(silent.to_string(), "the peer closed its node (code 0)");
-        let talking = Lost::PeerClosed {
+        let talking = ConnectionError::PeerClosed {
             code: 7,
             reason: "restart".into(),
         };

@@ -79,8 +79,8 @@ pub use allow::Allow;
 pub use builder::NodeBuilder;
 pub use datagrams::DatagramSocket;
 pub use error::{
-    BindError, CloseError, ConnectError, DatagramError, ListenError, LookupError, Lost, ReadError,
-    WriteError,
+    BindError, CloseError, ConnectError, ConnectionError, DatagramError, ListenError, LookupError,
+    ReadError, WriteError,
 };
 pub use host_port::HostPortError;
 pub use identity::key_file_id;
@@ -89,7 +89,7 @@ pub use keyway_identity::{NodeId, ParseNodeIdError, PemError, SecretKey};
 pub use keyway_wire::{ServiceName, ServiceNameError};
 pub use listener::{AllowedListenBuilder, Incoming, ListenBuilder, Listener};
 pub use node::Node;
-pub use path::{Path, Pong, Route};
+pub use path::{PathInfo, Pong, Route};
 pub use peer_addr::{ParseAddrError, PeerAddr, ServerAddr};
 pub use record::Record;
 pub use stream::{RecvHalf, SendHalf, Stream};

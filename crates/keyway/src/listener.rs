@@ -9,7 +9,7 @@ use crate::allow::Allow;
 use crate::codes;
 use crate::command::{Backlog, Command};
 use crate::datagrams::DatagramSocket;
-use crate::error::{ListenError, Lost};
+use crate::error::{ConnectionError, ListenError};
 use crate::flow::FlowEnd;
 use crate::lock::lock;
 use crate::pipe::Ends;
@@ -149,7 +149,7 @@ impl Listener {
     ///
     /// # Cancel safety
     /// Safe: a stream that was not returned stays in line.
-    pub async fn accept(&mut self) -> Result<Stream, Lost> {
+    pub async fn accept(&mut self) -> Result<Stream, ConnectionError> {
         let incoming = self.streams.recv().await;
         self.stream(incoming)
     }
@@ -161,7 +161,7 @@ impl Listener {
     ///
     /// # Cancel safety
     /// Safe: a flow that was not returned stays in line.
-    pub async fn accept_datagrams(&mut self) -> Result<DatagramSocket, Lost> {
+    pub async fn accept_datagrams(&mut self) -> Result<DatagramSocket, ConnectionError> {
         let incoming = self.flows.recv().await;
         self.flow(incoming)
     }
@@ -173,21 +173,21 @@ impl Listener {
     ///
     /// # Cancel safety
     /// Safe: what was not returned stays in line.
-    pub async fn accept_any(&mut self) -> Result<Incoming, Lost> {
+    pub async fn accept_any(&mut self) -> Result<Incoming, ConnectionError> {
         tokio::select! {
             incoming = self.streams.recv() => self.stream(incoming).map(Incoming::Stream),
             incoming = self.flows.recv() => self.flow(incoming).map(Incoming::Datagrams),
         }
     }
 
-    fn stream(&self, incoming: Option<IncomingStream>) -> Result<Stream, Lost> {
+    fn stream(&self, incoming: Option<IncomingStream>) -> Result<Stream, ConnectionError> {
         let ends = incoming
             .and_then(IncomingStream::accept)
             .ok_or_else(|| self.claim.shared.why_ended())?;
         Ok(Stream::new(ends, &self.claim))
     }
 
-    fn flow(&self, incoming: Option<IncomingFlow>) -> Result<DatagramSocket, Lost> {
+    fn flow(&self, incoming: Option<IncomingFlow>) -> Result<DatagramSocket, ConnectionError> {
         let end = incoming
             .and_then(IncomingFlow::accept)
             .ok_or_else(|| self.claim.shared.why_ended())?;
@@ -198,7 +198,7 @@ impl Listener {
 /// What a peer opened.
 ///
 /// ```no_run
-/// # async fn run(mut listener: keyway::Listener) -> Result<(), keyway::Lost> {
+/// # async fn run(mut listener: keyway::Listener) -> Result<(), keyway::ConnectionError> {
 /// use keyway::Incoming;
 ///
 /// match listener.accept_any().await? {

@@ -3,7 +3,7 @@
 use keyway_node::{self as node, EndReason};
 
 use crate::codes::UNKNOWN_SERVICE;
-use crate::error::{DatagramError, Lost, ReadError, WriteError};
+use crate::error::{ConnectionError, DatagramError, ReadError, WriteError};
 
 /// What reading from the node gave.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) fn read(result: Result<usize, node::ReadError>) -> Read {
         Err(node::ReadError::Reset(code)) => Read::Failed(reset(code)),
         Err(node::ReadError::Ended(reason)) => Read::Failed(ReadError::Lost(lost(reason))),
         // The node has forgotten the stream, which it does when both directions are over.
-        Err(node::ReadError::Unknown) => Read::Failed(ReadError::Lost(Lost::NodeClosed)),
+        Err(node::ReadError::Unknown) => Read::Failed(ReadError::Lost(ConnectionError::NodeClosed)),
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn write_error(error: node::WriteError) -> Option<WriteError> {
         node::WriteError::Stopped(code) => Some(stopped(code)),
         node::WriteError::Finished => Some(WriteError::Finished),
         node::WriteError::Ended(reason) => Some(WriteError::Lost(lost(reason))),
-        node::WriteError::Unknown => Some(WriteError::Lost(Lost::NodeClosed)),
+        node::WriteError::Unknown => Some(WriteError::Lost(ConnectionError::NodeClosed)),
     }
 }
 
@@ -76,19 +76,19 @@ pub(crate) fn flow_error(error: ReadError) -> DatagramError {
     }
 }
 
-pub(crate) fn lost(reason: EndReason) -> Lost {
+pub(crate) fn lost(reason: EndReason) -> ConnectionError {
     match reason {
-        EndReason::Local => Lost::NodeClosed,
-        EndReason::Peer { code, reason } => Lost::PeerClosed {
+        EndReason::Local => ConnectionError::NodeClosed,
+        EndReason::Peer { code, reason } => ConnectionError::PeerClosed {
             code,
             reason: printable(&reason),
         },
-        EndReason::Violation { reason, .. } => Lost::Violation {
+        EndReason::Violation { reason, .. } => ConnectionError::Violation {
             reason: reason.into_owned(),
         },
-        EndReason::PeerRestarted => Lost::PeerRestarted,
-        EndReason::Displaced => Lost::Displaced,
-        EndReason::TimedOut => Lost::TimedOut {
+        EndReason::PeerRestarted => ConnectionError::PeerRestarted,
+        EndReason::Displaced => ConnectionError::Displaced,
+        EndReason::TimedOut => ConnectionError::TimedOut {
             patience: PARKED_MAX,
         },
     }
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_words_of_a_peer_cannot_steer_a_terminal() {
-        let Lost::PeerClosed { reason, .. } = lost(EndReason::Peer {
+        let ConnectionError::PeerClosed { reason, .. } = lost(EndReason::Peer {
             code: 1,
             reason: "a\u{1b}[2Jb\n".into(),
         }) else {

@@ -12,10 +12,10 @@ use tokio::sync::oneshot;
 use crate::builder::NodeBuilder;
 use crate::command::{Command, Dial, Goal, Hopeless, Ticket};
 use crate::datagrams::DatagramSocket;
-use crate::error::{CloseError, ConnectError, LookupError, Lost};
+use crate::error::{CloseError, ConnectError, ConnectionError, LookupError};
 use crate::host_port::HostPort;
 use crate::listener::ListenBuilder;
-use crate::path::{Path, Pong};
+use crate::path::{PathInfo, Pong};
 use crate::peer_addr::PeerAddr;
 use crate::record::Record;
 use crate::shared::{Claim, ServerCounts, Shared};
@@ -97,7 +97,7 @@ impl Node {
     ///
     /// # Errors
     /// [`ConnectError`]. A peer that does not allow this node is as silent as one that is offline: both end at the
-    /// [deadline](NodeBuilder::connect_deadline).
+    /// [timeout](NodeBuilder::connect_timeout).
     ///
     /// # Cancel safety
     /// Safe: a call that was dropped dials no more. A stream that was opened at that very moment is finished in the background.
@@ -136,7 +136,7 @@ impl Node {
     /// lengthens the time.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect); the deadline is the same and covers both.
+    /// As [`connect`](Self::connect); the timeout is the same and covers both.
     ///
     /// # Cancel safety
     /// Safe.
@@ -148,12 +148,12 @@ impl Node {
     ///
     /// # Errors
     /// [`LookupError`]: nobody knows the peer, there is nobody to ask, or nobody answers within the
-    /// [deadline](NodeBuilder::connect_deadline).
+    /// [timeout](NodeBuilder::connect_timeout).
     ///
     /// # Cancel safety
     /// Safe.
     pub async fn lookup(&self, peer: NodeId) -> Result<Record, LookupError> {
-        let deadline = self.shared().settings.connect_deadline;
+        let timeout = self.shared().settings.connect_timeout;
         let ticket = self.shared().ticket();
         let (reply, answer) = oneshot::channel();
         self.shared().send(Command::Lookup {
@@ -162,18 +162,18 @@ impl Node {
             reply,
         })?;
         let asked = Asked::new(self.shared(), ticket);
-        match tokio::time::timeout(deadline, answer).await {
+        match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => {
                 asked.answered();
                 answer
             }
             Ok(Err(_)) => Err(self.shared().why_ended().into()),
-            Err(_) => Err(LookupError::TimedOut { deadline }),
+            Err(_) => Err(LookupError::TimedOut { timeout }),
         }
     }
 
     /// The paths to a peer at this moment; none where there is no connection.
-    pub async fn paths(&self, peer: NodeId) -> Vec<Path> {
+    pub async fn paths(&self, peer: NodeId) -> Vec<PathInfo> {
         let (reply, answer) = oneshot::channel();
         if self.shared().send(Command::Paths { peer, reply }).is_err() {
             return Vec::new();
@@ -188,7 +188,7 @@ impl Node {
     ///
     /// # Cancel safety
     /// Safe.
-    pub async fn online(&self) -> Result<(), Lost> {
+    pub async fn online(&self) -> Result<(), ConnectionError> {
         self.servers(|counts| counts.connected > 0).await
     }
 
@@ -200,7 +200,7 @@ impl Node {
     ///
     /// # Cancel safety
     /// Safe.
-    pub async fn registered(&self) -> Result<(), Lost> {
+    pub async fn registered(&self) -> Result<(), ConnectionError> {
         self.servers(|counts| counts.registered > 0).await
     }
 
@@ -224,19 +224,19 @@ impl Node {
             Err(lost) => Err(lost.into()),
         };
         // Whoever comes second finds everything done.
-        if self.shared().is_closed() && closed == Err(Lost::NodeClosed.into()) {
+        if self.shared().is_closed() && closed == Err(ConnectionError::NodeClosed.into()) {
             Ok(())
         } else {
             closed
         }
     }
 
-    /// Waits until this node has ended, however it ended, and says why: [`Lost::NodeClosed`] in order, [`Lost::NodeFailed`] by a
+    /// Waits until this node has ended, however it ended, and says why: [`ConnectionError::NodeClosed`] in order, [`ConnectionError::NodeFailed`] by a
     /// bug. For programs that only serve, and would otherwise wait for peers that can never come.
     ///
     /// # Cancel safety
     /// Safe.
-    pub async fn ended(&self) -> Lost {
+    pub async fn ended(&self) -> ConnectionError {
         match self.servers(|_| false).await {
             // No count of servers is enough, so the only way out is the end.
             Ok(()) => self.shared().why_ended(),
@@ -248,7 +248,10 @@ impl Node {
         &self.claim.shared
     }
 
-    async fn servers(&self, enough: impl FnMut(&ServerCounts) -> bool) -> Result<(), Lost> {
+    async fn servers(
+        &self,
+        enough: impl FnMut(&ServerCounts) -> bool,
+    ) -> Result<(), ConnectionError> {
         let mut servers = self.shared().servers.clone();
         let found = servers.wait_for(enough).await.map(drop);
         found.map_err(|_| self.shared().why_ended())
@@ -259,12 +262,12 @@ impl Node {
         peer: PeerAddr,
         goal: impl FnOnce(Reply<T>) -> Goal,
     ) -> Result<T, ConnectError> {
-        let deadline = self.shared().settings.connect_deadline;
-        match tokio::time::timeout(deadline, self.attempt(&peer, goal)).await {
+        let timeout = self.shared().settings.connect_timeout;
+        match tokio::time::timeout(timeout, self.attempt(&peer, goal)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(ConnectError::TimedOut {
                 peer: peer.node_id(),
-                deadline,
+                timeout,
             }),
         }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use keyway_identity::NodeId;
-use keyway_node::{PathInfo, PathKind};
+use keyway_node::PathKind;
 
 /// The way that packets go to a peer.
 ///
@@ -81,7 +81,7 @@ impl fmt::Display for Route {
 /// ```
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Path {
+pub struct PathInfo {
     /// Where it goes.
     pub route: Route,
     /// Whether data goes this way at the moment.
@@ -98,8 +98,8 @@ pub struct Path {
     pub received: u64,
 }
 
-impl Path {
-    pub(crate) const fn new(kind: PathKind, info: &PathInfo) -> Self {
+impl PathInfo {
+    pub(crate) const fn new(kind: PathKind, info: &keyway_node::PathInfo) -> Self {
         Self {
             route: Route::from_kind(kind),
             selected: info.selected,

@@ -11,14 +11,14 @@ use keyway_wire::ServiceName;
 use tokio::sync::watch;
 
 use crate::command::{Command, Ticket};
-use crate::error::Lost;
+use crate::error::ConnectionError;
 use crate::inbox::Inbox;
 
 /// Durations that the application chose.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Settings {
     /// How long a peer may take to answer at all.
-    pub(crate) connect_deadline: Duration,
+    pub(crate) connect_timeout: Duration,
     /// How long a stream waits while nothing that was sent arrives.
     pub(crate) patience: Duration,
     /// How long a node that closes waits for acknowledgements.
@@ -102,15 +102,15 @@ impl Shared {
     }
 
     /// Why there is no driver any more.
-    pub(crate) fn why_ended(&self) -> Lost {
+    pub(crate) fn why_ended(&self) -> ConnectionError {
         if self.failed.load(Ordering::Acquire) {
-            Lost::NodeFailed
+            ConnectionError::NodeFailed
         } else {
-            Lost::NodeClosed
+            ConnectionError::NodeClosed
         }
     }
 
-    pub(crate) fn send(&self, command: Command) -> Result<(), Lost> {
+    pub(crate) fn send(&self, command: Command) -> Result<(), ConnectionError> {
         self.inbox.send(command).map_err(|_| self.why_ended())
     }
 }

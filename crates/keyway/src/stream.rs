@@ -96,7 +96,7 @@ impl Stream {
     }
 
     /// How long the stream waits while the peer acknowledges nothing of what was sent; then it ends with
-    /// [`Lost::TimedOut`](crate::Lost::TimedOut), in both directions. Until then a peer may be asleep, offline, or on its way to another network.
+    /// [`ConnectionError::TimedOut`](crate::ConnectionError::TimedOut), in both directions. Until then a peer may be asleep, offline, or on its way to another network.
     ///
     /// A peer of which nothing is waited for is asked for a sign of life meanwhile, so that the stream ends a quarter of its patience
     /// later at most; half a minute later where it has more than 100 s.

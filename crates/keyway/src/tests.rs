@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
 
 use crate::command::Command;
-use crate::error::{CloseError, ConnectError, Lost};
+use crate::error::{CloseError, ConnectError, ConnectionError};
 use crate::{Allow, Listener, Node, PeerAddr, SecretKey, Stream};
 
 async fn node() -> Node {
@@ -74,21 +74,27 @@ async fn a_driver_that_panics_fails_everything_and_hangs_nothing() {
     let failed = reading.await.unwrap();
     assert_eq!(
         failed.map_or_else(|error| error.to_string(), |_| "octets".into()),
-        Lost::NodeFailed.to_string()
+        ConnectionError::NodeFailed.to_string()
     );
     assert_eq!(
         writing.await.unwrap().to_string(),
-        Lost::NodeFailed.to_string()
+        ConnectionError::NodeFailed.to_string()
     );
-    assert_eq!(accepting.await.unwrap(), Err(Lost::NodeFailed));
-    assert_eq!(watching.await.unwrap(), Lost::NodeFailed);
-    assert_eq!(closing.await, Err(CloseError::Lost(Lost::NodeFailed)));
+    assert_eq!(accepting.await.unwrap(), Err(ConnectionError::NodeFailed));
+    assert_eq!(watching.await.unwrap(), ConnectionError::NodeFailed);
+    assert_eq!(
+        closing.await,
+        Err(CloseError::Lost(ConnectionError::NodeFailed))
+    );
     let refused = client.connect(server.node_id(), "any").await;
     assert!(
-        matches!(refused, Err(ConnectError::Lost(Lost::NodeFailed))),
+        matches!(
+            refused,
+            Err(ConnectError::Lost(ConnectionError::NodeFailed))
+        ),
         "{refused:?}"
     );
-    assert_eq!(client.registered().await, Err(Lost::NodeFailed));
+    assert_eq!(client.registered().await, Err(ConnectionError::NodeFailed));
 }
 
 /// A foreign executor's waker that is broken.
@@ -114,9 +120,9 @@ async fn a_waker_that_panics_in_the_driver_is_an_error_for_everybody_and_no_hang
         assert!(reading.as_mut().poll(&mut context).is_pending());
     }
     there.write_all(b"x").await.unwrap();
-    assert_eq!(client.ended().await, Lost::NodeFailed);
+    assert_eq!(client.ended().await, ConnectionError::NodeFailed);
     let error = other.read_u8().await.unwrap_err();
-    assert_eq!(error.to_string(), Lost::NodeFailed.to_string());
+    assert_eq!(error.to_string(), ConnectionError::NodeFailed.to_string());
 }
 
 #[tokio::test]
@@ -130,7 +136,10 @@ async fn a_request_that_is_under_way_fails_with_the_driver() {
         node.shared().send(Command::Panic).unwrap();
     });
     assert!(
-        matches!(dialled, Err(ConnectError::Lost(Lost::NodeFailed))),
+        matches!(
+            dialled,
+            Err(ConnectError::Lost(ConnectionError::NodeFailed))
+        ),
         "{dialled:?}"
     );
 }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 async fn a_node_that_is_not_allowed_meets_silence_and_is_told_what_it_may_mean() {
     in_time(async {
         let (_friend, server, mut listener) = pair("private").await;
-        let stranger = builder().connect_deadline(Duration::from_millis(700)).bind().await.unwrap();
+        let stranger = builder().connect_timeout(Duration::from_millis(700)).bind().await.unwrap();
         let error = stranger.connect(address_of(&server), "private").await.unwrap_err();
         let peer = server.node_id();
         assert!(matches!(&error, ConnectError::TimedOut { peer: silent, .. } if *silent == peer));
@@ -41,7 +41,7 @@ async fn an_allow_list_without_names_serves_nobody() {
             .start()
             .unwrap();
         let client = builder()
-            .connect_deadline(Duration::from_millis(500))
+            .connect_timeout(Duration::from_millis(500))
             .bind()
             .await
             .unwrap();

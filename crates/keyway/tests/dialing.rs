@@ -162,7 +162,7 @@ async fn a_ping_tells_time_and_path() {
 async fn a_ping_that_nobody_answers_ends_at_the_deadline() {
     in_time(async {
         let client = builder()
-            .connect_deadline(Duration::from_millis(300))
+            .connect_timeout(Duration::from_millis(300))
             .bind()
             .await
             .unwrap();

@@ -5,7 +5,7 @@ mod support;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use keyway::{Allow, ConnectError, ListenError, Lost, ReadError};
+use keyway::{Allow, ConnectError, ConnectionError, ListenError, ReadError};
 use support::{address_of, builder, expect_pattern, in_time, node, pair, send_pattern};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -171,7 +171,10 @@ async fn a_stream_that_was_not_finished_does_not_end_as_if_it_were() {
         assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
         let source = error.get_ref().unwrap().downcast_ref();
         assert!(
-            matches!(source, Some(ReadError::Lost(Lost::PeerClosed { .. }))),
+            matches!(
+                source,
+                Some(ReadError::Lost(ConnectionError::PeerClosed { .. }))
+            ),
             "{source:?}"
         );
     })
@@ -195,15 +198,18 @@ async fn a_closed_node_refuses_everything_and_says_why() {
         );
         let refused = client.connect(address_of(&server), "closed").await;
         assert!(
-            matches!(refused, Err(ConnectError::Lost(Lost::NodeClosed))),
+            matches!(
+                refused,
+                Err(ConnectError::Lost(ConnectionError::NodeClosed))
+            ),
             "{refused:?}"
         );
         let refused = client.listen("anything").allow(Allow::any()).start();
         assert!(
-            matches!(refused, Err(ListenError::Lost(Lost::NodeClosed))),
+            matches!(refused, Err(ListenError::Lost(ConnectionError::NodeClosed))),
             "{refused:?}"
         );
-        assert_eq!(client.online().await, Err(Lost::NodeClosed));
+        assert_eq!(client.online().await, Err(ConnectionError::NodeClosed));
         assert!(client.paths(server.node_id()).await.is_empty());
     })
     .await;
@@ -216,7 +222,7 @@ async fn a_listener_learns_that_its_node_was_closed() {
         let waiting = tokio::spawn(async move { listener.accept().await.map(drop) });
         tokio::task::yield_now().await;
         server.close().await.unwrap();
-        assert_eq!(waiting.await.unwrap(), Err(Lost::NodeClosed));
+        assert_eq!(waiting.await.unwrap(), Err(ConnectionError::NodeClosed));
     })
     .await;
 }

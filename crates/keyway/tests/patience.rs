@@ -9,7 +9,7 @@ mod support;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use keyway::{Allow, Lost, PeerAddr, ReadError};
+use keyway::{Allow, ConnectionError, PeerAddr, ReadError};
 use support::{builder, in_time};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -67,7 +67,7 @@ fn a_stream_ends_when_its_patience_does_and_another_waits_on() {
         hasty.write_all(b"anybody there?").await.unwrap();
         let error = hasty.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
-        let lost = Lost::TimedOut {
+        let lost = ConnectionError::TimedOut {
             patience: Duration::from_secs(6),
         };
         assert_eq!(
@@ -88,7 +88,7 @@ fn a_dial_to_a_peer_that_vanished_ends_at_the_deadline_though_it_was_connected_b
         .unwrap();
     runtime.block_on(in_time(async {
         let client = builder()
-            .connect_deadline(Duration::from_secs(2))
+            .connect_timeout(Duration::from_secs(2))
             .bind()
             .await
             .unwrap();

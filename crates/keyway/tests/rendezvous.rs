@@ -8,7 +8,9 @@ mod support;
 
 use std::time::Duration;
 
-use keyway::{Allow, ConnectError, LookupError, Node, NodeBuilder, Path, SecretKey, ServerAddr};
+use keyway::{
+    Allow, ConnectError, LookupError, Node, NodeBuilder, PathInfo, SecretKey, ServerAddr,
+};
 use support::{builder, expect_pattern, in_time, send_pattern, serve_echo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -23,7 +25,7 @@ fn client_of(server: &ServerAddr) -> NodeBuilder {
 }
 
 /// Waits until a path is what `wanted` says.
-async fn wait_for_path(node: &Node, peer: &Node, wanted: impl Fn(&Path) -> bool) -> Path {
+async fn wait_for_path(node: &Node, peer: &Node, wanted: impl Fn(&PathInfo) -> bool) -> PathInfo {
     loop {
         let paths = node.paths(peer.node_id()).await;
         if let Some(path) = paths.iter().find(|path| wanted(path)) {
@@ -125,7 +127,7 @@ async fn a_peer_that_nobody_lists_is_waited_for_until_the_deadline() {
     in_time(async {
         let (_server, address) = server().await;
         let alice = client_of(&address)
-            .connect_deadline(Duration::from_secs(1))
+            .connect_timeout(Duration::from_secs(1))
             .bind()
             .await
             .unwrap();

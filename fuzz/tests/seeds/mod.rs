@@ -82,8 +82,49 @@ fn seeds() -> Vec<Seed> {
         octets(written.as_str().expect("octets"))
     });
     seeds.push(("frames", "all-together".to_owned(), together.collect()));
+    seeds.extend(seeds_of_association(&file));
+    seeds.extend(seeds_of_handshake());
     seeds.extend(seeds_of_identity());
     seeds.extend(seeds_of_rendezvous());
+    seeds
+}
+
+/// Each frame in a packet of its own, then what a user and time do to streams that are there.
+fn seeds_of_association(wire: &Value) -> Vec<Seed> {
+    let packet = |frames: &[u8]| {
+        let length = u16::try_from(frames.len()).expect("a short packet");
+        [&[0, 0, 0], &length.to_be_bytes()[..], frames].concat()
+    };
+    let frames = ["frames", "refused_frames"]
+        .into_iter()
+        .flat_map(|name| section(wire, name));
+    let mut seeds: Vec<Seed> = frames
+        .map(|(name, frames)| ("association", name, packet(&frames)))
+        .collect();
+    // Open a stream, write 4,096 octets, acknowledge, wait 300 ms, read, end it, wait two minutes, close.
+    let user = [
+        8, 0, 9, 0, 0x10, 0, 5, 7, 1, 44, 11, 0, 1, 0, 10, 0, 0, 5, 13, 7, 0x75, 0x30, 5, 15, 3, 7,
+        1, 0,
+    ];
+    seeds.push(("association", "a-user".to_owned(), user.to_vec()));
+    seeds
+}
+
+/// Both packets, as they are and with what anybody can put right about them, and both payloads.
+fn seeds_of_handshake() -> Vec<Seed> {
+    let file = parse(include_str!("../../../proto/vectors/handshake.json"));
+    let read = |vector: &Value| octets(vector.as_str().expect("octets"));
+    let mut seeds = Vec::new();
+    for (how, name) in [(0, "as-it-is"), (1, "with-mac1"), (3, "with-mac1-and-cid")] {
+        for packet in ["init", "response"] {
+            let content = [vec![how], read(&file[packet])].concat();
+            seeds.push(("handshake", format!("{packet}-{name}"), content));
+        }
+    }
+    for (target, side) in [("init_payload", "initiator"), ("resp_payload", "responder")] {
+        let content = read(&file[side]["payload"]);
+        seeds.push((target, side.to_owned(), content));
+    }
     seeds
 }
 

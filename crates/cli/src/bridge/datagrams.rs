@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyway::{ConnectError, DatagramError, DatagramSocket, Lost, Node};
+use keyway::{ConnectError, ConnectionError, DatagramError, DatagramSocket, Node};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
@@ -109,7 +109,7 @@ impl Flow {
         let Service { peer, service } = &self.service;
         let outcome = match self.node.datagrams(peer, service).await {
             Ok(flow) => self.carry(&flow, outgoing).await.map_err(Failure::from),
-            Err(ConnectError::Lost(Lost::NodeClosed)) => Ok(()),
+            Err(ConnectError::Lost(ConnectionError::NodeClosed)) => Ok(()),
             Err(error) => Err(self.reach.explain(error).await),
         };
         if let Err(failure) = outcome {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keyway::{ConnectError, Lost, Node};
+use keyway::{ConnectError, ConnectionError, Node};
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
 use tracing::{debug, warn};
 
@@ -188,7 +188,7 @@ impl Way {
                 self.noticed.store(false, Ordering::Relaxed);
                 streams::join(local, stream, self.hold).await;
             }
-            Err(ConnectError::Lost(Lost::NodeClosed)) => {}
+            Err(ConnectError::Lost(ConnectionError::NodeClosed)) => {}
             Err(error) => warn!(
                 service,
                 "cannot reach the service: {}",

@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: Forward) -> Result<Exit, Failure> {
         .node
         .builder(super::NOT_ON_LISTS)?
         .patience(patience)
-        .connect_deadline(patience)
+        .connect_timeout(patience)
         .bind()
         .await?;
     let reach = Reach::new(&node, &arguments.node, &peers)?;

@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: Lookup) -> Result<Exit, Failure> {
     let node = arguments
         .node
         .builder("asking with an identity that is thrown away")?
-        .connect_deadline(arguments.patience)
+        .connect_timeout(arguments.patience)
         .bind()
         .await?;
     let reach = Reach::new(&node, &arguments.node, [])?;

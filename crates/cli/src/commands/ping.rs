@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: Ping) -> Result<Exit, Failure> {
     let node = arguments
         .node
         .builder(crate::commands::NOT_ON_LISTS)?
-        .connect_deadline(arguments.patience)
+        .connect_timeout(arguments.patience)
         .bind()
         .await?;
     let reach = Reach::new(&node, &arguments.node, [&arguments.peer])?;

@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: Pipe) -> Result<Exit, Failure> {
         .patience(patience)
         .linger(patience);
     if let Some(deadline) = arguments.patience.patience {
-        builder = builder.connect_deadline(deadline);
+        builder = builder.connect_timeout(deadline);
     }
     let node = builder.bind().await?;
     let service = arguments.service;

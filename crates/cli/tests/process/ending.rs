@@ -72,21 +72,20 @@ fn a_ping_ends_in_order() {
 #[test]
 fn those_who_still_wait_for_a_silent_peer_end_in_order() {
     let world = World::new();
-    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    silent.set_read_timeout(Some(DEADLINE)).unwrap();
-    let peer = format!(
-        "{}@{}",
-        world.id("silent.key"),
-        silent.local_addr().unwrap()
-    );
-    let service = format!("{peer}/a");
+    let id = world.id("silent.key");
     for told in [Told::Terminate, Told::Interrupt] {
-        for words in [
-            &["pipe", &service][..],
-            &["ping", &peer, "-c", "1"],
-            &["perf", &peer],
-        ] {
-            let running = world.node(words[0], "waiting.key", &words[1..]);
+        for command in ["pipe", "ping", "perf"] {
+            // A socket of its own, so that no datagram of the one before is taken for the beginning of this one.
+            let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+            silent.set_read_timeout(Some(DEADLINE)).unwrap();
+            let peer = format!("{id}@{}", silent.local_addr().unwrap());
+            let service = format!("{peer}/a");
+            let words: &[&str] = match command {
+                "pipe" => &[&service],
+                "ping" => &[&peer, "-c", "1"],
+                _ => &[&peer],
+            };
+            let running = world.node(command, "waiting.key", words);
             // It dials: the signal comes after the handlers were set up.
             silent.recv_from(&mut [0; 2000]).unwrap();
             ends(running, told);

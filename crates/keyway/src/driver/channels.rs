@@ -11,7 +11,7 @@ use keyway_wire::Time;
 use super::attention::Attention;
 use super::stalls::Stalls;
 use crate::codes;
-use crate::error::{DatagramError, Lost, WriteError};
+use crate::error::{ConnectionError, DatagramError, WriteError};
 use crate::flow::Flow;
 use crate::inbox::Channel;
 use crate::pipe::Pipe;
@@ -169,7 +169,7 @@ impl Channels {
         &mut self,
         node: &mut Node,
         association: AssociationKey,
-        lost: &Lost,
+        lost: &ConnectionError,
         wakes: &mut Vec<Waker>,
     ) {
         for open in self
@@ -208,7 +208,7 @@ impl Channels {
             streams.extract_if(.., |_, open| open.patience_end(stalled) <= now)
         });
         for (key, open) in impatient {
-            let lost = Lost::TimedOut {
+            let lost = ConnectionError::TimedOut {
                 patience: open.channel.patience(),
             };
             open.channel.lose(&lost, wakes);
@@ -261,7 +261,7 @@ impl Channels {
     }
 
     /// The driver is no more.
-    pub(super) fn lose_all(&mut self, lost: &Lost, wakes: &mut Vec<Waker>) {
+    pub(super) fn lose_all(&mut self, lost: &ConnectionError, wakes: &mut Vec<Waker>) {
         for open in std::mem::take(&mut self.open)
             .into_values()
             .flat_map(BTreeMap::into_values)
@@ -330,7 +330,7 @@ impl Channel {
         }
     }
 
-    fn lose(&self, lost: &Lost, wakes: &mut Vec<Waker>) {
+    fn lose(&self, lost: &ConnectionError, wakes: &mut Vec<Waker>) {
         match self {
             Self::Stream(pipe) => pipe.lose(lost, wakes),
             Self::Datagrams(flow) => flow.fail(&DatagramError::Lost(lost.clone())),

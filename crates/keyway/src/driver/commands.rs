@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::{Driver, Lookup};
 use crate::command::{Command, Ticket};
 use crate::error::LookupError;
-use crate::path::Path;
+use crate::path::PathInfo;
 use crate::record::Record;
 
 impl Driver {
@@ -86,14 +86,14 @@ impl Driver {
         });
     }
 
-    fn paths(&self, peer: &NodeId) -> Vec<Path> {
+    fn paths(&self, peer: &NodeId) -> Vec<PathInfo> {
         let Some(association) = self.node.association_of(peer) else {
             return Vec::new();
         };
         self.node
             .paths(association)
             .iter()
-            .map(|(kind, info)| Path::new(*kind, info))
+            .map(|(kind, info)| PathInfo::new(*kind, info))
             .collect()
     }
 }

@@ -19,7 +19,7 @@ use keyway_wire::ServiceName;
 use tokio::io::ReadBuf;
 
 use crate::codes;
-use crate::error::{Lost, ReadError, WriteError};
+use crate::error::{ConnectionError, ReadError, WriteError};
 use crate::inbox::{Channel, Inbox};
 use crate::lock::lock;
 use crate::patience::Patience;
@@ -180,13 +180,13 @@ impl Pipe {
     }
 
     /// The association is over. What has arrived stays readable.
-    pub(crate) fn end(&self, lost: &Lost, node: &mut Node, wakes: &mut Vec<Waker>) {
+    pub(crate) fn end(&self, lost: &ConnectionError, node: &mut Node, wakes: &mut Vec<Waker>) {
         lock(&self.send).fail(WriteError::Lost(lost.clone()), wakes);
         lock(&self.receive).end(ReadError::Lost(lost.clone()), node, self.key, wakes);
     }
 
     /// The stream is lost, both ways, and the node is out of reach or has been told. What is in the buffer stays readable.
-    pub(crate) fn lose(&self, lost: &Lost, wakes: &mut Vec<Waker>) {
+    pub(crate) fn lose(&self, lost: &ConnectionError, wakes: &mut Vec<Waker>) {
         lock(&self.send).fail(WriteError::Lost(lost.clone()), wakes);
         lock(&self.receive).fail(ReadError::Lost(lost.clone()), wakes);
     }

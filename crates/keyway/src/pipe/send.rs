@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use keyway_node::{Node, StreamKey};
 
-use crate::error::{Lost, WriteError};
+use crate::error::{ConnectionError, WriteError};
 use crate::meaning;
 use crate::ring::Ring;
 
@@ -82,7 +82,7 @@ impl SendSide {
         match &self.state {
             State::Open => None,
             State::Finishing | State::Resetting(_) | State::Over => Some(WriteError::Finished),
-            State::Refusing => Some(WriteError::Lost(Lost::NodeClosed)),
+            State::Refusing => Some(WriteError::Lost(ConnectionError::NodeClosed)),
             State::Failed(error) => Some(error.clone()),
         }
     }
@@ -96,7 +96,7 @@ impl SendSide {
             State::Failed(error @ (WriteError::Refused | WriteError::Lost(_))) => {
                 (Err(error.clone()), false)
             }
-            State::Refusing => (Err(WriteError::Lost(Lost::NodeClosed)), false),
+            State::Refusing => (Err(WriteError::Lost(ConnectionError::NodeClosed)), false),
             State::Finishing | State::Resetting(_) | State::Over | State::Failed(_) => {
                 (Ok(()), false)
             }
@@ -148,7 +148,7 @@ impl SendSide {
                 self.end();
             }
             State::Refusing if self.ring.is_empty() => {
-                self.fail(WriteError::Lost(Lost::NodeClosed), wakes)
+                self.fail(WriteError::Lost(ConnectionError::NodeClosed), wakes)
             }
             State::Resetting(code) => {
                 node.reset(key, code);

@@ -32,7 +32,7 @@ struct Figures {
 pub(super) async fn run(arguments: Perf, peer: PeerAddr) -> Result<Exit, Failure> {
     let mut builder = arguments.node.builder(crate::commands::NOT_ON_LISTS)?;
     if let Some(patience) = arguments.patience.patience {
-        builder = builder.patience(patience).connect_deadline(patience);
+        builder = builder.patience(patience).connect_timeout(patience);
     }
     let node = builder.bind().await?;
     let reach = Reach::new(&node, &arguments.node, [&peer])?;

@@ -1,0 +1,4 @@
+//! See `keyway_fuzz::handshake`.
+#![cfg_attr(fuzzing, no_main)]
+
+keyway_fuzz::main!(handshake);
