@@ -21,6 +21,14 @@ const BULK: usize = 4 << 20;
 /// From one of each kind to the next: as much traffic as leaves a small machine some time for others.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Has glibc's allocator give back to the system what is free, so that what a process holds is what it uses (mallopt(3)): what a burst
+/// needed would look like growth otherwise, since it stays for the next one.
+const GIVE_BACK: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "32768"),
+    ("MALLOC_TRIM_THRESHOLD_", "32768"),
+];
+
 /// How long the peer that dies is away.
 const AWAY: Duration = Duration::from_millis(500);
 
@@ -47,13 +55,16 @@ impl Traffic {
         let world = World::new();
         let web = format!("http={}", serve(web));
         let dns = format!("dns=udp:{}", echo_datagrams());
-        let mut expose = world.node("expose", "exposing.key", &[&web, &dns, "--allow", "any"]);
+        let start = |command, key, words: &[&str]| {
+            Running::start(world.command(command, key, words).envs(GIVE_BACK))
+        };
+        let mut expose = start("expose", "exposing.key", &[&web, &dns, "--allow", "any"]);
         let id = expose.ready();
         let ways = [
             format!("tcp:127.0.0.1:0={id}/http"),
             format!("udp:127.0.0.1:0={id}/dns"),
         ];
-        let mut forward = world.node("forward", "forwarding.key", &[&ways[0], &ways[1]]);
+        let mut forward = start("forward", "forwarding.key", &[&ways[0], &ways[1]]);
         forward.ready();
         Self {
             http: address(&mut forward, "tcp"),
