@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod association;
+mod endpoint;
 mod frames;
 mod handshake;
 mod handshake_payloads;
@@ -18,6 +19,7 @@ mod record;
 mod rendezvous;
 
 pub use association::association;
+pub use endpoint::endpoint;
 pub use frames::frames;
 pub use handshake::handshake;
 pub use handshake_payloads::{init_payload, resp_payload};
@@ -36,6 +38,7 @@ pub type Target = fn(&[u8]);
 /// All targets, by name.
 pub const TARGETS: &[(&str, Target)] = &[
     ("association", association),
+    ("endpoint", endpoint),
     ("frames", frames),
     ("handshake", handshake),
     ("init_payload", init_payload),

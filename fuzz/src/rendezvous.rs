@@ -1,7 +1,7 @@
 use keyway_identity::{NodeId, SecretKey, Signed};
 use keyway_rendezvous::{
-    ClientEvent, ClientHalf, ClientId, RECORD_LIFETIME_MAX, Record, SeenRecords, ServerHalf,
-    ServerOutput, Wall,
+    ClientEvent, ClientHalf, ClientId, Limits, RECORD_LIFETIME_MAX, Record, SeenRecords,
+    ServerHalf, ServerOutput, Wall,
 };
 use keyway_wire::Time;
 
@@ -36,9 +36,9 @@ fn node(seed: [u8; 32]) -> NodeId {
 /// What a server makes of a client's stream: all that it sends to this client and another one.
 fn serve(pieces: &[&[u8]]) -> Vec<(ClientId, Vec<u8>)> {
     let (client, other) = (ClientId(1), ClientId(2));
-    let mut server = ServerHalf::new([1; 32]);
-    server.connected(Time::ZERO, client, node(PUBLISHER));
-    server.connected(Time::ZERO, other, node(REGISTERED));
+    let mut server = ServerHalf::new([1; 32], Limits::default());
+    server.connected(Time::ZERO, client, node(PUBLISHER), None);
+    server.connected(Time::ZERO, other, node(REGISTERED), None);
     let registration = registration();
     server
         .handle_bytes(Time::ZERO, WALL, other, &registration)

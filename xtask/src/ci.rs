@@ -11,10 +11,15 @@ use crate::step::{Outcome, Steps};
 use crate::{fuzz, process, proto, requirements, sim, test};
 
 /// How many seeds of each property CI runs: seeds 0, 1, 2 and so on, the same ones each time.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 100;
 
 /// How long the simulator may begin new seeds in CI, so that a slow machine cannot use up the time of all else.
-const SECONDS: u64 = 150;
+const SECONDS: u64 = 240;
+
+/// The planted fault that the simulator has to find in every run of CI, and within how many seeds. All of them: `cargo xtask sim
+/// --faults`.
+const CANARY: &str = "SkipReplayCheck";
+const CANARY_SEEDS: u64 = 100;
 
 /// What `cargo xtask ci` can be told.
 #[derive(clap::Args)]
@@ -48,7 +53,9 @@ enum Check {
     Clippy,
     /// rustdoc without a warning
     Docs,
-    /// The simulator's properties over fixed seeds, built for speed
+    /// No build of the command or the library has planted faults
+    Unplanted,
+    /// The simulator's properties over fixed seeds, built for speed; and it finds a fault that is planted
     Sim,
     /// Each fuzz target for ten seconds, where nightly and cargo-fuzz exist
     Fuzz,
@@ -85,6 +92,7 @@ impl Check {
             Self::Deny => "deny",
             Self::Clippy => "clippy",
             Self::Docs => "docs",
+            Self::Unplanted => "unplanted",
             Self::Sim => "sim",
             Self::Fuzz => "fuzz",
         }
@@ -111,6 +119,7 @@ impl Check {
                 "warnings",
             ]),
             Self::Docs => docs(),
+            Self::Unplanted => sim::check_unplanted(),
             Self::Sim => simulator(),
             Self::Fuzz => fuzz::check(),
         }
@@ -157,7 +166,11 @@ fn simulator() -> Result<Outcome> {
         &SECONDS.to_string(),
     ]);
     process::run(&mut command)?;
-    Ok(Outcome::Passed(String::new()))
+    // Who finds nothing may be blind.
+    let mut canary = sim::simulator();
+    canary.args(["--fault", CANARY, "--seeds", &CANARY_SEEDS.to_string()]);
+    process::run(&mut canary)?;
+    Ok(Outcome::Passed(format!("{SEEDS} seeds each, and {CANARY}")))
 }
 
 #[cfg(test)]

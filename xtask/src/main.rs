@@ -5,6 +5,7 @@
 
 mod bench;
 mod ci;
+mod flood;
 mod fuzz;
 mod process;
 mod proto;
@@ -45,6 +46,8 @@ enum Command {
     Sim(sim::Arguments),
     /// Run the fuzz targets, each for some seconds
     Fuzz(fuzz::Arguments),
+    /// Send junk to a node that others use, and measure what is left for them
+    Flood(flood::Arguments),
     /// Run the micro-benchmarks
     Bench(bench::Arguments),
     /// Run mixed traffic for long, and fail if any process grows
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Requirements => requirements::run(),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Flood(arguments) => flood::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
     };

@@ -1,24 +1,50 @@
 //! `cargo xtask sim`: the simulator's properties over many seeds.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a tool for people: whoever names no seeds gets some that nobody has tried"
+)]
 
-use anyhow::Result;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::process;
+use anyhow::{Result, bail};
+
+use crate::step::Outcome;
+use crate::{process, workspace};
+
+/// The feature that plants faults, and that nothing but the simulator may turn on.
+const FAULTS: &str = "planted-faults";
 
 /// What `cargo xtask sim` can be told; handed on to the simulator as it is.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Run this many seeds of each property, from 0 on [default: 100]
+    /// Run only these properties (`help` lists them)
+    #[arg(value_name = "PROPERTY")]
+    properties: Vec<String>,
+    /// Run this many seeds of each property, the same ones each time; without it, 100 that nobody has tried
     #[arg(long, value_name = "N", conflicts_with = "seed")]
     seeds: Option<u64>,
+    /// Begin with this seed
+    #[arg(long, value_name = "S", conflicts_with = "seed")]
+    from: Option<u64>,
     /// Replay this one seed
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Run only this property (`--property help` lists them)
+    /// Run only this property, as if it were named at the end
     #[arg(long, value_name = "NAME")]
     property: Option<String>,
-    /// Print every packet's fate (only with --seed)
-    #[arg(long, requires = "seed")]
+    /// Print every packet's fate (only with --seed or --scenario)
+    #[arg(long)]
     trace: bool,
+    /// Play the scenario of this file
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Hunt for every planted fault
+    #[arg(long)]
+    faults: bool,
+    /// Hunt for this planted fault alone
+    #[arg(long, value_name = "NAME")]
+    fault: Option<String>,
 }
 
 /// Builds the simulator for speed, and runs it.
@@ -27,21 +53,53 @@ pub(crate) struct Arguments {
 /// If a property fails for a seed; the simulator has said how to replay it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut command = simulator();
-    for (flag, value) in [("--seeds", arguments.seeds), ("--seed", arguments.seed)] {
+    let hunts = arguments.faults || arguments.fault.is_some();
+    let names_seeds = arguments.seeds.is_some() || arguments.seed.is_some();
+    let is_fresh = !names_seeds && !hunts && arguments.scenario.is_none();
+    let from = arguments.from.or_else(|| is_fresh.then(fresh_base));
+    if let Some(base) = from.filter(|_| is_fresh) {
+        println!("fresh seeds from {base} on; the same again: --from {base} --seeds 100");
+    }
+    for (flag, value) in [
+        ("--seeds", arguments.seeds),
+        ("--seed", arguments.seed),
+        ("--from", from),
+    ] {
         if let Some(value) = value {
             command.args([flag, &value.to_string()]);
         }
     }
-    if let Some(property) = &arguments.property {
+    for property in arguments.properties.iter().chain(&arguments.property) {
         command.args(["--property", property]);
     }
-    if arguments.trace {
-        command.arg("--trace");
+    if let Some(file) = &arguments.scenario {
+        command.arg("--scenario").arg(file);
     }
+    if let Some(fault) = &arguments.fault {
+        command.args(["--fault", fault]);
+    }
+    for (flag, is_on) in [("--trace", arguments.trace), ("--faults", arguments.faults)] {
+        if is_on {
+            command.arg(flag);
+        }
+    }
+    // What fails is kept where the tests play it again.
+    command
+        .arg("--store")
+        .arg(workspace::root().join("crates/sim/scenarios"));
     process::run(&mut command)
 }
 
-/// The simulator, built in release, awaiting its arguments.
+/// Some number that nobody has used: the microseconds since 1970.
+fn fresh_base() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX / 2)
+    })
+}
+
+/// The simulator, built in release, awaiting its arguments. Faults can be planted in it, so that one build does for both; without
+/// being told so it plants none.
 pub(crate) fn simulator() -> std::process::Command {
     let mut command = process::cargo();
     command.args([
@@ -51,7 +109,36 @@ pub(crate) fn simulator() -> std::process::Command {
         "--quiet",
         "--package",
         "keyway-sim",
+        "--features",
+        FAULTS,
         "--",
     ]);
     command
+}
+
+/// Nobody who builds the command, or uses the library, gets planted faults.
+///
+/// # Errors
+/// If one would.
+pub(crate) fn check_unplanted() -> Result<Outcome> {
+    for package in ["keyway", "keyway-cli"] {
+        let mut command = process::cargo();
+        command.args([
+            "tree",
+            "--locked",
+            "--package",
+            package,
+            "--edges",
+            "features,no-dev",
+            "--all-features",
+        ]);
+        let output = command.output()?;
+        if !output.status.success() {
+            bail!("cargo tree fails for {package}");
+        }
+        if String::from_utf8_lossy(&output.stdout).contains(FAULTS) {
+            bail!("{package} turns on {FAULTS}");
+        }
+    }
+    Ok(Outcome::Passed(format!("{FAULTS} is off")))
 }

@@ -119,7 +119,7 @@ impl fmt::Display for Failure {
 
 fn exit_of_lost(lost: &ConnectionError) -> Exit {
     match lost {
-        ConnectionError::TimedOut { .. } => Exit::Unreachable,
+        ConnectionError::TimedOut { .. } | ConnectionError::Displaced => Exit::Unreachable,
         _ => Exit::Failed,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyway_identity::SecretKey;
-use keyway_node::Config;
+use keyway_node::{Config, Limits};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -48,6 +48,7 @@ pub struct NodeBuilder {
     servers: Vec<ServerAddr>,
     bind: BindPlan,
     settings: Settings,
+    limits: Limits,
     serve_rendezvous: bool,
 }
 
@@ -64,6 +65,7 @@ impl NodeBuilder {
             servers: Vec::new(),
             bind: BindPlan::Port(0),
             settings,
+            limits: Limits::default(),
             serve_rendezvous: false,
         }
     }
@@ -132,6 +134,25 @@ impl NodeBuilder {
         self
     }
 
+    /// What others may cost the node: handshakes, probes, associations, and what a server keeps for its clients. The defaults are
+    /// safe for a small machine; each field of [`Limits`] says what it bounds and why.
+    ///
+    /// ```
+    /// use keyway::{Limits, Node, Rate};
+    ///
+    /// let limits = Limits {
+    ///     // A gateway behind which a thousand nodes come back at once.
+    ///     handshakes_per_source: Rate::new(200, 50),
+    ///     ..Limits::default()
+    /// };
+    /// let builder = Node::builder().limits(limits);
+    /// # let _ = builder;
+    /// ```
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// For tests, which have no half minute.
     #[cfg(test)]
     pub(crate) fn silence_max(mut self, silence: Duration) -> Self {
@@ -166,6 +187,7 @@ impl NodeBuilder {
             .collect();
         let config = Config {
             server: self.serve_rendezvous,
+            limits: self.limits,
             ..Config::default()
         };
         let clock = Clock::new();

@@ -86,6 +86,7 @@ pub use host_port::HostPortError;
 pub use identity::key_file_id;
 pub use keyway_identity::key_file::{KeyFileCause, KeyFileError};
 pub use keyway_identity::{NodeId, ParseNodeIdError, PemError, SecretKey};
+pub use keyway_node::{Limits, Rate, RendezvousLimits};
 pub use keyway_wire::{ServiceName, ServiceNameError};
 pub use listener::{AllowedListenBuilder, Incoming, ListenBuilder, Listener};
 pub use node::Node;

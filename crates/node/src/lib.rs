@@ -89,11 +89,11 @@ pub use config::Config;
 pub use event::{ConnectFailure, Event, PathKind};
 pub use io::{Arrival, SocketId, Transmit};
 pub use keys::{AssociationKey, ConnectId, LookupId, StreamKey};
-pub use limits::{Limits, Rate};
+pub use limits::Limits;
 pub use node::Node;
 pub use policy::Allow;
 
-pub use keyway_rendezvous::{Record, Wall};
+pub use keyway_rendezvous::{Limits as RendezvousLimits, Rate, Record, Wall};
 pub use keyway_transport::{
     AssociationConfig, Batch, Ecn, EndReason, OpenError, PathInfo, PingId, ReadError,
     SendDatagramError, WriteError, codes,

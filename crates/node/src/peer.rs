@@ -70,8 +70,9 @@ pub(crate) struct Peer {
     pub(crate) punching: Punching,
     /// What the peer gave us while it was under load.
     pub(crate) cookies: HeldCookies,
-    /// We gave the peer a cookie through a relay, so that its channel has to stay until it comes back with it.
-    pub(crate) proving: bool,
+    /// It asked for us through a relay a moment ago. Its INIT may not have been worked on, for want of a cookie or for too many
+    /// others: the channel stays open for those that follow.
+    pub(crate) expected: bool,
 }
 
 impl Peer {
@@ -92,7 +93,7 @@ impl Peer {
             relayed_through: BTreeSet::new(),
             punching: Punching::default(),
             cookies: HeldCookies::default(),
-            proving: false,
+            expected: false,
         }
     }
 
@@ -110,7 +111,7 @@ impl Peer {
             && self.half_open.is_empty()
             && self.dial.is_none()
             && self.server.is_none()
-            && !self.proving
+            && !self.expected
             && !self.is_wanted()
     }
 

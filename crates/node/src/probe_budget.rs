@@ -5,10 +5,11 @@
 
 use std::net::SocketAddr;
 
+use keyway_rendezvous::Rate;
 use keyway_wire::Time;
 
 use crate::defence::{Source, Sources};
-use crate::limits::{Limits, Rate};
+use crate::limits::Limits;
 
 #[derive(Debug)]
 pub(crate) struct ProbeBudget {

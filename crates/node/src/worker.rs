@@ -152,13 +152,15 @@ impl Worker {
             let Some(entry) = self.entries.get_mut(&key) else {
                 continue;
             };
-            if let Some(transmit) = entry.association.poll_transmit(now, batch) {
+            let transmit = entry.association.poll_transmit(now, batch);
+            // Sending may be news as well, and so may that nothing can be sent: with the answer to a CLOSE the association is
+            // over, and a CLOSE for which there is no path left is not waited for.
+            if !entry.in_speakers {
+                entry.in_speakers = true;
+                self.speakers.push_back(key);
+            }
+            if let Some(transmit) = transmit {
                 self.senders.push_back(key);
-                // Sending may be news as well: with the answer to a CLOSE the association is over.
-                if !entry.in_speakers {
-                    entry.in_speakers = true;
-                    self.speakers.push_back(key);
-                }
                 return Some((key, transmit));
             }
             entry.in_senders = false;

@@ -10,7 +10,7 @@ mod world;
 use std::net::SocketAddr;
 
 use keyway_identity::Signed;
-use keyway_node::{Allow, Config, Event, Record, Wall, codes};
+use keyway_node::{Allow, Config, Event, Limits, Record, RendezvousLimits, Wall, codes};
 use keyway_rendezvous::ClientHalf;
 use keyway_wire::{Frame, OpenFrame, StreamFrame, StreamId, StreamKind};
 use world::puppet::Puppet;
@@ -109,6 +109,69 @@ fn a_peer_that_comes_back_through_the_relay_is_reached_directly_again() {
     world.run(130 * SECOND);
     assert!(direct(&mut world, a, near.association()));
     assert!(direct(&mut world, b, far.association()));
+}
+
+#[test]
+fn a_second_stream_to_a_server_ends_the_first_so_that_its_owner_notices() {
+    let (mut world, _, a, b) = relayed();
+    world.events(b);
+    let association = world.node(b).association_of(&id(9)).unwrap();
+    let name = "rendezvous".parse().unwrap();
+    world
+        .node(b)
+        .open(association, StreamKind::Bytes, &name)
+        .unwrap();
+    world.run(30 * SECOND);
+    let events = world.events(b);
+    assert!(
+        events.iter().any(|it| matches!(it, Event::ServerLost(_))),
+        "{events:?}"
+    );
+    assert!(
+        events.iter().any(|it| matches!(it, Event::Registered(_))),
+        "{events:?}"
+    );
+    // Whoever looks for it finds it again.
+    let (near, far) = connect(&mut world, a, b, 2, false, "echo");
+    assert!(transfer(&mut world, (a, near), (b, far), b"hello") == b"hello");
+}
+
+// V7
+#[test]
+fn a_server_without_room_is_not_asked_for_it_in_each_round_trip() {
+    let mut world = World::new();
+    let full = Config {
+        limits: Limits {
+            rendezvous: RendezvousLimits {
+                clients_per_prefix_max: 1,
+                ..RendezvousLimits::default()
+            },
+            ..Limits::default()
+        },
+        ..server()
+    };
+    let (s, a, b) = (
+        world.add(9, full),
+        world.add(1, Config::default()),
+        world.add(2, Config::default()),
+    );
+    let (now, place) = (world.now, world.address(s));
+    world.node(a).add_server(now, id(9), &[place]);
+    world.run(SECOND);
+    let now = world.now;
+    world.node(b).add_server(now, id(9), &[place]);
+    world.run(60 * SECOND);
+    let lost = |event: &Event| matches!(event, Event::ServerLost(_));
+    let refused = world.events(b).iter().filter(|it| lost(it)).count();
+    assert!((10..=25).contains(&refused), "{refused}");
+    assert!(!world.events(a).iter().any(lost), "who is seated stays");
+    // And there is room when the other one leaves.
+    let now = world.now;
+    world.node(a).close(now, codes::SHUTDOWN, "");
+    world.run(10 * SECOND);
+    world.events(b);
+    world.run(30 * SECOND);
+    assert!(!world.events(b).iter().any(lost));
 }
 
 /// What a client that wants to be found says first on its stream.

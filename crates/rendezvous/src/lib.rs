@@ -81,7 +81,9 @@ mod framing;
     reason = "the code is generated, and its types stay in this crate"
 )]
 mod generated;
+mod limits;
 mod message;
+mod prefix;
 mod rate;
 mod record;
 mod registry;
@@ -95,7 +97,9 @@ mod wall;
 pub use client::{ClientEvent, ClientHalf, PublishFailure, REQUEST_TIMEOUT, Refusal};
 pub use edition::{EPOCH_JUMP_MAX, Edition, Succession};
 pub use framing::MESSAGE_LEN_MAX;
+pub use limits::Limits;
 pub use message::{FIRST_PACKET_LEN_MAX, ProtocolError, RequestId};
+pub use rate::Rate;
 pub use record::{
     CLOCK_SKEW_MAX, OutOfTime, RECORD_LIFETIME_MAX, RECORD_SERVERS_MAX, RECORD_VERSIONS_MAX,
     Record, RecordError,

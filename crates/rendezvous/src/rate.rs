@@ -1,44 +1,57 @@
-//! How fast somebody may ask.
+//! How often somebody may do something.
 
 use std::time::Duration;
 
 use keyway_wire::Time;
 
-/// A bucket of tokens that fills at a steady rate. Counts in microseconds of filling, so that no fraction is lost.
-#[derive(Debug)]
-pub(crate) struct Bucket {
-    /// Filling that one token costs, in microseconds.
-    cost: u64,
-    /// Filling that the bucket holds when full.
-    capacity: u64,
-    filled: u64,
-    updated: Time,
+/// How often something may happen: `per_second` in the long run, and `burst` at once after a pause. Nothing happens at all where
+/// one of the two is 0; more than a million in a second is no limit.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Rate {
+    /// Events in a second, in the long run.
+    pub per_second: u32,
+    /// Events at once.
+    pub burst: u32,
 }
 
-impl Bucket {
-    /// Full, with `burst` tokens; one more every `interval`.
-    pub(crate) const fn new(now: Time, interval: Duration, burst: u32) -> Self {
-        let cost = (interval.as_secs() * 1_000_000) + interval.subsec_micros() as u64;
-        let capacity = cost * burst as u64;
-        Self {
-            cost,
-            capacity,
-            filled: capacity,
-            updated: now,
-        }
+impl Rate {
+    /// So many in a second, and as a burst so many.
+    #[must_use]
+    pub const fn new(per_second: u32, burst: u32) -> Self {
+        Self { per_second, burst }
     }
 
-    /// Takes a token, if there is one.
-    pub(crate) fn take(&mut self, now: Time) -> bool {
-        let passed = now.saturating_since(self.updated).as_micros();
-        let passed = u64::try_from(passed).unwrap_or(u64::MAX);
-        self.updated = self.updated.max(now);
-        self.filled = self.filled.saturating_add(passed).min(self.capacity);
-        let enough = self.filled >= self.cost;
-        if enough {
-            self.filled -= self.cost;
+    /// From one event to the next in the long run.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        Duration::from_micros(1_000_000 / u64::from(self.per_second.max(1)))
+    }
+
+    /// From an empty bucket to a full one.
+    #[must_use]
+    pub fn fills_within(self) -> Duration {
+        self.interval().saturating_mul(self.burst)
+    }
+
+    /// Takes one of a bucket that is full at `full_at`, if there is one.
+    ///
+    /// One time is all that a bucket needs (the generic cell rate algorithm, ITU-T I.371): the later it is full, the
+    /// emptier it is.
+    pub fn take(self, now: Time, full_at: &mut Time) -> bool {
+        let start = (*full_at).max(now);
+        let room = self.interval().saturating_mul(self.burst.saturating_sub(1));
+        let passes = self.per_second > 0 && self.burst > 0;
+        if !passes || start.saturating_since(now) > room {
+            return false;
         }
-        enough
+        *full_at = start + self.interval();
+        true
+    }
+
+    /// When a bucket that is full at `full_at` has one to take.
+    #[must_use]
+    pub fn ready_at(self, full_at: Time) -> Time {
+        full_at - self.interval().saturating_mul(self.burst.saturating_sub(1))
     }
 }
 
@@ -46,38 +59,52 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    const INTERVAL: Duration = Duration::from_millis(20);
-
     fn at(millis: u64) -> Time {
         Time::from_micros(millis * 1000)
     }
 
     #[test]
     fn a_burst_passes_and_then_the_steady_rate() {
-        let mut bucket = Bucket::new(at(0), INTERVAL, 100);
-        let passed = |bucket: &mut Bucket, millis, tries| {
-            (0..tries).filter(|_| bucket.take(at(millis))).count()
+        let (rate, mut full_at) = (Rate::new(20, 5), Time::ZERO);
+        let mut passed = |millis, tries| {
+            (0..tries)
+                .filter(|_| rate.take(at(millis), &mut full_at))
+                .count()
         };
-        assert_eq!(passed(&mut bucket, 0, 1000), 100);
-        assert_eq!(passed(&mut bucket, 19, 1000), 0);
-        assert_eq!(passed(&mut bucket, 20, 1000), 1);
-        assert_eq!(passed(&mut bucket, 1020, 1000), 50);
-        assert_eq!(passed(&mut bucket, 1_000_000, 1000), 100);
+        assert_eq!(passed(1000, 100), 5);
+        assert_eq!(passed(1049, 100), 0);
+        assert_eq!(passed(1050, 100), 1);
+        assert_eq!(passed(1150, 100), 2);
+        assert_eq!(passed(60_000, 100), 5);
     }
 
     #[test]
-    fn asking_often_does_not_slow_the_filling() {
-        let mut bucket = Bucket::new(at(0), INTERVAL, 1);
-        assert!(bucket.take(at(0)));
-        let passed = (1..=1000).filter(|millis| bucket.take(at(*millis))).count();
-        assert_eq!(passed, 50);
+    fn a_bucket_is_ready_when_it_says_so() {
+        let (rate, mut full_at) = (Rate::new(10, 3), Time::ZERO);
+        while rate.take(at(1000), &mut full_at) {}
+        let ready = rate.ready_at(full_at);
+        assert!(!rate.take(ready - Duration::from_micros(1), &mut full_at));
+        assert!(rate.take(ready, &mut full_at));
     }
 
     #[test]
-    fn time_that_goes_back_or_jumps_gives_no_more_than_a_burst() {
-        let mut bucket = Bucket::new(at(100), INTERVAL, 2);
-        assert!(bucket.take(at(0)) && bucket.take(at(0)) && !bucket.take(at(50)));
-        let end = Time::from_micros(u64::MAX);
-        assert!(bucket.take(end) && bucket.take(end) && !bucket.take(end));
+    fn a_rate_of_nothing_lets_nothing_pass_and_a_boundless_one_everything() {
+        let mut full_at = Time::ZERO;
+        for rate in [Rate::new(0, 5), Rate::new(5, 0), Rate::new(0, 0)] {
+            assert!(!rate.take(at(1), &mut full_at));
+        }
+        let boundless = Rate::new(u32::MAX, 1);
+        assert!((0..10_000).all(|_| boundless.take(at(1), &mut full_at)));
+    }
+
+    // L6
+    #[test]
+    fn the_ends_of_time_and_of_numbers_do_no_harm() {
+        for (per_second, burst) in [(1, u32::MAX), (u32::MAX, u32::MAX), (1, 1)] {
+            let rate = Rate::new(per_second, burst);
+            let mut full_at = Time::ZERO;
+            assert!(rate.take(Time::from_micros(u64::MAX), &mut full_at));
+            assert!(rate.ready_at(full_at) <= full_at);
+        }
     }
 }

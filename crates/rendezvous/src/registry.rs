@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keyway_identity::{NodeId, Signed};
 
 use crate::edition::{Edition, Succession};
+use crate::prefix::Prefix;
 use crate::record::{CLOCK_SKEW_MAX, OutOfTime, RECORD_LIFETIME_MAX, Record};
 use crate::wall::Wall;
 
@@ -18,13 +19,18 @@ pub struct Registry {
     records: BTreeMap<NodeId, Stored>,
     /// What goes first when time passes.
     expiries: BTreeSet<(Wall, NodeId)>,
+    /// Records from each prefix.
+    by_prefix: BTreeMap<Prefix, usize>,
     records_max: usize,
+    per_prefix_max: usize,
 }
 
 #[derive(Debug)]
 struct Stored {
     record: Signed<Record>,
     kept_until: Wall,
+    /// Where its node came from when it got its place.
+    prefix: Option<Prefix>,
 }
 
 /// What storing a record changed.
@@ -53,18 +59,20 @@ pub enum RegistryError {
     /// There is no room for another node.
     #[error("no room for another record")]
     Full,
+    /// There is no room for another node from the same network.
+    #[error("no room for another record from this network")]
+    Crowded,
 }
 
 impl Registry {
-    /// Records of this many nodes fit by default; with the longest ones, that is about 250 MB.
-    pub const RECORDS_MAX: usize = 100_000;
-
-    /// An empty registry for at most `records_max` nodes.
-    pub const fn new(records_max: usize) -> Self {
+    /// An empty registry for at most `records_max` nodes, and `per_prefix_max` of one network.
+    pub const fn new(records_max: usize, per_prefix_max: usize) -> Self {
         Self {
             records: BTreeMap::new(),
             expiries: BTreeSet::new(),
+            by_prefix: BTreeMap::new(),
             records_max,
+            per_prefix_max,
         }
     }
 
@@ -78,18 +86,27 @@ impl Registry {
         record: Signed<Record>,
         wall: Wall,
     ) -> Result<Inserted, RegistryError> {
+        self.insert_from(record, wall, None)
+    }
+
+    /// The same, for a node that comes from this network. A node keeps the place that it has, wherever it comes from later.
+    pub(crate) fn insert_from(
+        &mut self,
+        record: Signed<Record>,
+        wall: Wall,
+        prefix: Option<Prefix>,
+    ) -> Result<Inserted, RegistryError> {
         record.value().check_time(wall)?;
         self.expire(wall);
         let (node, edition) = (record.value().node, record.value().edition());
-        let outcome = match self
-            .records
-            .get(&node)
-            .map(|stored| stored.record.value().edition())
-        {
+        let known = self.records.get(&node);
+        let known = known.map(|stored| (stored.record.value().edition(), stored.prefix));
+        let (outcome, prefix) = match known {
             None if self.records.len() >= self.records_max => return Err(RegistryError::Full),
-            None => Inserted::New,
-            Some(stored) => match edition.succession(stored) {
-                Succession::Newer => Inserted::Replaced,
+            None if self.is_crowded(prefix) => return Err(RegistryError::Crowded),
+            None => (Inserted::New, prefix),
+            Some((stored, place)) => match edition.succession(stored) {
+                Succession::Newer => (Inserted::Replaced, place),
                 Succession::Same => return Ok(Inserted::Unchanged),
                 Succession::Older | Succession::Rival | Succession::Absurd => {
                     return Err(RegistryError::Stale { stored });
@@ -97,10 +114,27 @@ impl Registry {
             },
         };
         self.remove(&node);
+        self.store(node, record, wall, prefix);
+        Ok(outcome)
+    }
+
+    fn store(&mut self, node: NodeId, record: Signed<Record>, wall: Wall, prefix: Option<Prefix>) {
         let kept_until = kept_until(record.value(), wall);
         self.expiries.insert((kept_until, node));
-        self.records.insert(node, Stored { record, kept_until });
-        Ok(outcome)
+        if let Some(prefix) = prefix {
+            *self.by_prefix.entry(prefix).or_default() += 1;
+        }
+        let stored = Stored {
+            record,
+            kept_until,
+            prefix,
+        };
+        self.records.insert(node, stored);
+    }
+
+    fn is_crowded(&self, prefix: Option<Prefix>) -> bool {
+        let taken = prefix.and_then(|prefix| self.by_prefix.get(&prefix));
+        prefix.is_some() && taken.copied().unwrap_or(0) >= self.per_prefix_max
     }
 
     /// The record of a node, if it holds at `wall`.
@@ -111,8 +145,17 @@ impl Registry {
 
     /// Forgets the record of a node.
     pub fn remove(&mut self, node: &NodeId) {
-        if let Some(stored) = self.records.remove(node) {
-            self.expiries.remove(&(stored.kept_until, *node));
+        let Some(stored) = self.records.remove(node) else {
+            return;
+        };
+        self.expiries.remove(&(stored.kept_until, *node));
+        if let Some(prefix) = stored.prefix
+            && let Some(taken) = self.by_prefix.get_mut(&prefix)
+        {
+            *taken -= 1;
+            if *taken == 0 {
+                self.by_prefix.remove(&prefix);
+            }
         }
     }
 
@@ -154,7 +197,7 @@ mod tests {
     use crate::record::tests::{NOW, key, record, signed};
 
     fn registry() -> Registry {
-        Registry::new(3)
+        Registry::new(3, 2)
     }
 
     fn later(seconds: u64) -> Wall {
@@ -241,6 +284,34 @@ mod tests {
             Ok(Inserted::New)
         );
         assert_eq!(registry.len(), 1);
+    }
+
+    // V7
+    #[test]
+    fn one_network_gets_a_share_and_who_has_a_place_keeps_it() {
+        let prefix = |text: &str| Prefix::of(text.parse().unwrap());
+        let (here, there) = (prefix("192.0.2.1"), prefix("2001:db8::1"));
+        let mut registry = registry();
+        for number in 1..=2 {
+            let stored = registry.insert_from(signed(number, record(number, 1, 1)), NOW, here);
+            assert_eq!(stored, Ok(Inserted::New));
+        }
+        let third = || signed(3, record(3, 1, 1));
+        let refused = registry.insert_from(third(), NOW, here);
+        assert_eq!(refused, Err(RegistryError::Crowded));
+        let refreshed = registry.insert_from(signed(1, record(1, 1, 2)), NOW, here);
+        assert_eq!(refreshed, Ok(Inserted::Replaced));
+        assert_eq!(registry.insert_from(third(), NOW, there), Ok(Inserted::New));
+        // Elsewhere by now, it still has the place that it got here.
+        let moved = registry.insert_from(signed(2, record(2, 1, 2)), NOW, there);
+        assert_eq!(moved, Ok(Inserted::Replaced));
+        registry.remove(&key(3).node_id());
+        let refused = registry.insert_from(third(), NOW, here);
+        assert_eq!(refused, Err(RegistryError::Crowded));
+        registry.remove(&key(2).node_id());
+        assert_eq!(registry.insert_from(third(), NOW, here), Ok(Inserted::New));
+        registry.expire(later(1000));
+        assert!(registry.is_empty() && registry.by_prefix.is_empty());
     }
 
     #[test]

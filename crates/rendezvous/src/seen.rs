@@ -1,50 +1,60 @@
 //! What a reader remembers, so that no server can show it an older record than it has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyway_identity::NodeId;
-
 use keyway_wire::planted::{Fault, planted};
 
 use crate::edition::{Edition, Succession};
 use crate::record::Record;
+use crate::wall::Wall;
 
 /// The newest edition seen of each node, shared by all servers that a node asks.
 ///
-/// Bounded: of the nodes looked up, those seen longest ago are forgotten first. Only what was looked up gets in, so
-/// that others cannot push anything out.
+/// Bounded: the records issued longest ago are forgotten first. To forget one opens no way back: from then on, of a node
+/// that is not remembered only a record issued later than all that were forgotten is believed. What was forgotten has expired
+/// as a rule, so that this costs nothing; only who looks up more than [`NODES_MAX`](Self::NODES_MAX) nodes within some
+/// minutes may have to wait for a node's next refresh, a minute at most.
 #[derive(Debug)]
 pub struct SeenRecords {
     editions: BTreeMap<NodeId, Seen>,
-    by_age: BTreeMap<u64, NodeId>,
-    next: u64,
+    by_issue: BTreeSet<(Wall, NodeId)>,
+    /// The latest time of issue among those that were forgotten.
+    forgotten: Option<Wall>,
     nodes_max: usize,
 }
 
 #[derive(Debug)]
 struct Seen {
     edition: Edition,
-    age: u64,
+    /// The latest time of issue that this node ever named.
+    issued: Wall,
 }
 
-/// The record is older than one that was seen, of a rival process, or absurdly far ahead: not to be believed.
+/// The record is older than one that was seen, or may be; or of a rival process, or absurdly far ahead: not to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a record with epoch {} and sequence {} was seen before", seen.epoch, seen.sequence)]
-pub struct WentBack {
-    /// The edition that counts.
-    pub seen: Edition,
+pub enum WentBack {
+    /// Another record of the node counts.
+    #[error("a record with epoch {} and sequence {} was seen before", seen.epoch, seen.sequence)]
+    Seen {
+        /// The edition that counts.
+        seen: Edition,
+    },
+    /// The node may be one of those that were forgotten. Its next record will be believed.
+    #[error("it is older than records that were seen and forgotten")]
+    Forgotten,
 }
 
 impl SeenRecords {
-    /// Nodes remembered by default, at about 120 octets each.
+    /// Nodes remembered by default, at about 150 octets each.
     pub const NODES_MAX: usize = 16_384;
 
     /// Remembers nothing so far, and at most `nodes_max` nodes.
     pub const fn new(nodes_max: usize) -> Self {
         Self {
             editions: BTreeMap::new(),
-            by_age: BTreeMap::new(),
-            next: 0,
+            by_issue: BTreeSet::new(),
+            forgotten: None,
             nodes_max,
         }
     }
@@ -55,35 +65,41 @@ impl SeenRecords {
     ///
     /// [`WentBack`] when it is not: whoever gave it is behind, or lies.
     pub fn accept(&mut self, record: &Record) -> Result<(), WentBack> {
-        if let Some(known) = self.editions.get(&record.node) {
-            match record.edition().succession(known.edition) {
-                Succession::Newer | Succession::Same => {}
-                Succession::Older if planted(Fault::AcceptOldRecord) => {}
-                Succession::Older | Succession::Rival | Succession::Absurd => {
-                    return Err(WentBack {
-                        seen: known.edition,
-                    });
-                }
+        let mut issued = record.issued;
+        match self.editions.get(&record.node) {
+            None if self.forgotten.is_some_and(|latest| issued <= latest) => {
+                return Err(WentBack::Forgotten);
             }
-            self.by_age.remove(&known.age);
+            None => {}
+            Some(known) => {
+                match record.edition().succession(known.edition) {
+                    Succession::Newer | Succession::Same => {}
+                    Succession::Older if planted(Fault::AcceptOldRecord) => {}
+                    Succession::Older | Succession::Rival | Succession::Absurd => {
+                        return Err(WentBack::Seen {
+                            seen: known.edition,
+                        });
+                    }
+                }
+                self.by_issue.remove(&(known.issued, record.node));
+                issued = issued.max(known.issued);
+            }
         }
-        let age = self.next;
-        self.next += 1;
-        self.by_age.insert(age, record.node);
-        self.editions.insert(
-            record.node,
-            Seen {
-                edition: record.edition(),
-                age,
-            },
-        );
-        while self.editions.len() > self.nodes_max {
-            let Some((_, oldest)) = self.by_age.pop_first() else {
-                break;
-            };
-            self.editions.remove(&oldest);
-        }
+        self.by_issue.insert((issued, record.node));
+        let edition = record.edition();
+        self.editions.insert(record.node, Seen { edition, issued });
+        self.forget();
         Ok(())
+    }
+
+    /// Forgets what there is no room for.
+    fn forget(&mut self) {
+        while self.editions.len() > self.nodes_max
+            && let Some((issued, node)) = self.by_issue.pop_first()
+        {
+            self.editions.remove(&node);
+            self.forgotten = self.forgotten.max(Some(issued));
+        }
     }
 }
 
@@ -95,6 +111,10 @@ impl Default for SeenRecords {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::record::tests::record;
 
@@ -108,7 +128,7 @@ mod tests {
             let refused = seen.accept(&record(1, epoch, sequence));
             assert_eq!(
                 refused,
-                Err(WentBack {
+                Err(WentBack::Seen {
                     seen: newest.edition()
                 })
             );
@@ -137,18 +157,73 @@ mod tests {
         assert!(seen.accept(&rival).is_err());
     }
 
+    /// A record of this edition, issued so many seconds later than others.
+    fn issued(number: u8, epoch: u64, sequence: u64, later: u64) -> Record {
+        let mut record = record(number, epoch, sequence);
+        record.issued = record.issued.saturating_add(Duration::from_secs(later));
+        record.expiry = record.issued.saturating_add(Duration::from_secs(300));
+        record
+    }
+
+    // V2
     #[test]
-    fn the_node_seen_longest_ago_is_forgotten_first() {
+    fn a_reader_that_has_forgotten_a_node_does_not_go_back_either() {
         let mut seen = SeenRecords::new(2);
-        for number in [1, 2, 1, 3] {
-            seen.accept(&record(number, 5, 5)).unwrap();
+        seen.accept(&issued(1, 5, 5, 10)).unwrap();
+        for number in 2..6 {
+            let later = 20 + u64::from(number);
+            seen.accept(&issued(number, 5, 5, later)).unwrap();
         }
-        assert_eq!(seen.editions.len(), 2);
-        assert_eq!(seen.by_age.len(), 2);
-        assert!(
-            seen.accept(&record(1, 4, 1)).is_err(),
-            "1 was seen again after 2"
+        assert_eq!((seen.editions.len(), seen.by_issue.len()), (2, 2));
+        // Everything that came before what was forgotten, and that itself.
+        for (sequence, later) in [(1, 0), (4, 9), (5, 10)] {
+            let refused = seen.accept(&issued(1, 5, sequence, later));
+            assert_eq!(refused, Err(WentBack::Forgotten));
+        }
+        assert_eq!(
+            seen.accept(&issued(1, 5, 6, 70)),
+            Ok(()),
+            "its next refresh"
         );
-        assert!(seen.accept(&record(2, 4, 1)).is_ok(), "2 was forgotten");
+    }
+
+    #[test]
+    fn what_was_issued_longest_ago_is_forgotten_first() {
+        let mut seen = SeenRecords::new(2);
+        seen.accept(&issued(1, 5, 5, 30)).unwrap();
+        seen.accept(&issued(2, 5, 5, 10)).unwrap();
+        seen.accept(&issued(3, 5, 5, 20)).unwrap();
+        assert!(matches!(
+            seen.accept(&issued(1, 5, 4, 29)),
+            Err(WentBack::Seen { .. })
+        ));
+        // Others that were not seen so far are believed, if they are newer than what was forgotten.
+        assert_eq!(seen.accept(&issued(4, 1, 1, 11)), Ok(()));
+        assert_eq!(seen.accept(&issued(5, 1, 1, 9)), Err(WentBack::Forgotten));
+    }
+
+    #[test]
+    fn a_clock_that_went_back_at_the_owner_hides_nothing_from_who_remembers_it() {
+        let mut seen = SeenRecords::new(2);
+        seen.accept(&issued(1, 5, 5, 100)).unwrap();
+        assert_eq!(seen.accept(&issued(1, 6, 1, 0)), Ok(()));
+        assert!(seen.accept(&issued(1, 5, 6, 160)).is_err());
+    }
+
+    proptest! {
+        /// Whatever is looked up, and however little is remembered: of no node an edition is believed after a newer one.
+        #[test]
+        fn no_reader_ever_goes_back(steps in proptest::collection::vec((1_u8..8, 0_u64..40), 1..200)) {
+            let mut seen = SeenRecords::new(2);
+            let mut newest = BTreeMap::new();
+            for (number, sequence) in steps {
+                // Owners publish in order: the sequence tells the time of issue.
+                if seen.accept(&issued(number, 5, sequence, sequence / 2)).is_ok() {
+                    let before = newest.insert(number, sequence).unwrap_or(0);
+                    prop_assert!(sequence >= before, "{sequence} after {before}");
+                }
+                prop_assert!(seen.editions.len() <= 2 && seen.by_issue.len() == seen.editions.len());
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ mod requests;
 mod seat;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use keyway_identity::NodeId;
@@ -12,7 +13,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use self::seat::Seat;
+use crate::limits::Limits;
 use crate::message::{ProtocolError, ToClient, ToServer};
+use crate::prefix::Prefix;
 use crate::registry::Registry;
 use crate::relay::{ClientId, RelayLimits, RelayTable};
 use crate::wall::Wall;
@@ -30,10 +33,13 @@ const RECORD_GRACE: Duration = Duration::from_secs(10);
 /// bounded by the associations that the caller allows.
 #[derive(Debug)]
 pub struct ServerHalf {
+    limits: Limits,
     registry: Registry,
     relay: RelayTable,
     seats: BTreeMap<ClientId, Seat>,
     by_node: BTreeMap<NodeId, ClientId>,
+    /// Seats taken from each prefix.
+    by_prefix: BTreeMap<Prefix, usize>,
     /// Nodes whose association has ended, and whose records go then.
     leaving: BTreeMap<NodeId, Time>,
     leaving_order: BTreeSet<(Time, NodeId)>,
@@ -54,7 +60,8 @@ pub enum ServerOutput {
         /// Whole messages.
         bytes: Vec<u8>,
     },
-    /// Close the association: the client asks, but does not read its answers. Nothing more comes for it.
+    /// Close the association: the client asks, but does not read its answers, or there is no room for it. Nothing more
+    /// comes for it.
     Close {
         /// Whose association.
         client: ClientId,
@@ -63,10 +70,18 @@ pub enum ServerOutput {
 
 impl ServerHalf {
     /// A server that knows nobody. The seed must be random and secret: tokens of channels are drawn from it.
-    pub fn new(seed: [u8; 32]) -> Self {
+    pub fn new(seed: [u8; 32], limits: Limits) -> Self {
+        let channels = RelayLimits {
+            channels: limits.channels_max,
+            channels_per_client: limits.channels_per_client_max,
+            unanswered_per_client: limits.unanswered_per_client_max,
+            ..RelayLimits::default()
+        };
         Self {
-            registry: Registry::new(Registry::RECORDS_MAX),
-            relay: RelayTable::new(RelayLimits::default()),
+            registry: Registry::new(limits.records_max, limits.records_per_prefix_max),
+            relay: RelayTable::new(channels),
+            limits,
+            by_prefix: BTreeMap::new(),
             seats: BTreeMap::new(),
             by_node: BTreeMap::new(),
             leaving: BTreeMap::new(),
@@ -77,16 +92,32 @@ impl ServerHalf {
         }
     }
 
-    /// A client has opened its stream. An older client of the same node is replaced: the node lost that association.
-    pub fn connected(&mut self, now: Time, client: ClientId, node: NodeId) {
+    /// A client has opened its stream; its packets come from `address`. An older client of the same node is replaced: the
+    /// node lost that association. A client for whom there is no room is to be closed.
+    pub fn connected(
+        &mut self,
+        now: Time,
+        client: ClientId,
+        node: NodeId,
+        address: Option<IpAddr>,
+    ) {
         if self.seats.contains_key(&client) {
             self.disconnected(now, client);
         }
-        if let Some(previous) = self.by_node.insert(node, client) {
+        if let Some(previous) = self.by_node.remove(&node) {
             self.leave(previous);
         }
+        let prefix = address.and_then(Prefix::of);
+        if let Some(prefix) = prefix {
+            let taken = self.by_prefix.entry(prefix).or_default();
+            if *taken >= self.limits.clients_per_prefix_max {
+                return self.overflowed.push_back(client);
+            }
+            *taken += 1;
+        }
+        self.by_node.insert(node, client);
         self.stay(&node);
-        self.seats.insert(client, Seat::new(now, node));
+        self.seats.insert(client, Seat::new(now, node, prefix));
     }
 
     /// A client's stream or association is gone, and with it its channels; its record follows soon.
@@ -222,9 +253,21 @@ impl ServerHalf {
     }
 
     fn leave(&mut self, client: ClientId) {
-        self.seats.remove(&client);
+        if let Some(seat) = self.seats.remove(&client) {
+            self.free_place(seat.prefix);
+        }
         for (other, token) in self.relay.disconnected(client) {
             self.send(other, ToClient::ChannelClosed { token });
+        }
+    }
+
+    fn free_place(&mut self, prefix: Option<Prefix>) {
+        let Some(prefix) = prefix else { return };
+        if let Some(taken) = self.by_prefix.get_mut(&prefix) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.by_prefix.remove(&prefix);
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use keyway_identity::{NodeId, SecretKey, Signed};
 use keyway_rendezvous::{
-    ClientEvent, ClientHalf, ClientId, Record, Refusal, SeenRecords, ServerHalf, ServerOutput, Wall,
+    ClientEvent, ClientHalf, ClientId, Limits, Record, Refusal, SeenRecords, ServerHalf,
+    ServerOutput, Wall,
 };
 use keyway_wire::{Time, Token};
 use proptest::prelude::*;
@@ -53,7 +54,7 @@ impl World {
         let now = Time::from_micros(1);
         let clients = (1..=CLIENTS).map(client).collect();
         Self {
-            server: ServerHalf::new([9; 32]),
+            server: ServerHalf::new([9; 32], Limits::default()),
             clients,
             now,
             started: now,
@@ -73,7 +74,7 @@ impl World {
         self.disconnect(index);
         let id = ClientId(self.next_id);
         self.next_id += 1;
-        self.server.connected(self.now, id, self.node(index));
+        self.server.connected(self.now, id, self.node(index), None);
         let client = &mut self.clients[index];
         client.id = Some(id);
         client.half.connected();
@@ -276,7 +277,7 @@ fn a_server_that_lost_everything_knows_everybody_again_after_one_refresh() {
     }
     world.settle();
     world.rest();
-    world.server = ServerHalf::new([10; 32]);
+    world.server = ServerHalf::new([10; 32], Limits::default());
     for index in 0..4 {
         world.clients[index].id = None;
         world.connect(index);
@@ -453,9 +454,9 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..400),
         cut in 1usize..50,
     ) {
-        let mut server = ServerHalf::new([1; 32]);
+        let mut server = ServerHalf::new([1; 32], Limits::default());
         let client = ClientId(1);
-        server.connected(Time::ZERO, client, SecretKey::from_bytes([1; 32]).node_id());
+        server.connected(Time::ZERO, client, SecretKey::from_bytes([1; 32]).node_id(), None);
         for piece in bytes.chunks(cut) {
             let outcome = server.handle_bytes(Time::ZERO, Wall(1_800_000_000), client, piece);
             if outcome.is_err() {

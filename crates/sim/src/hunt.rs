@@ -22,7 +22,7 @@ pub struct Found {
 fn property_of(fault: Fault) -> &'static str {
     match fault {
         // It takes a packet's place without a trace until that packet comes; two runs are compared to see it.
-        Fault::NoteBeforeAuthentic | Fault::SkipMac1 => "forged",
+        Fault::NoteBeforeAuthentic => "forged",
         Fault::SkipReplayCheck
         | Fault::CloseWithoutAuthentic
         | Fault::ReuseNumber
@@ -35,6 +35,7 @@ fn property_of(fault: Fault) -> &'static str {
         | Fault::IgnoreFlowControl
         | Fault::AcknowledgeMissing
         | Fault::ForgetProbeTimeout
+        | Fault::SkipMac1
         | Fault::AnswerStrangers
         | Fault::SkipAllowList
         | Fault::AcceptOldRecord

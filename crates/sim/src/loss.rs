@@ -10,6 +10,13 @@ pub enum Loss {
     None,
     /// It loses each packet with the same chance, whatever became of the one before.
     Independent(Chance),
+    /// The same, but never more than so many in a row: what the QUIC interop runner calls a burst.
+    AtMost {
+        /// The chance of each packet.
+        chance: Chance,
+        /// How many may be lost in a row.
+        in_a_row: u32,
+    },
     /// It loses packets in bursts, as radio does (Gilbert–Elliott: one good state and one bad).
     Bursts {
         /// The chance that a packet finds the link going bad.
@@ -25,6 +32,7 @@ pub enum Loss {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LossState {
     bad: bool,
+    in_a_row: u32,
 }
 
 impl LossState {
@@ -32,6 +40,11 @@ impl LossState {
         match loss {
             Loss::None => false,
             Loss::Independent(chance) => random.happens(chance),
+            Loss::AtMost { chance, in_a_row } => {
+                let is_lost = self.in_a_row < in_a_row && random.happens(chance);
+                self.in_a_row = if is_lost { self.in_a_row + 1 } else { 0 };
+                is_lost
+            }
             Loss::Bursts { begin, end, within } => {
                 let turns = if self.bad { end } else { begin };
                 if random.happens(turns) {
@@ -83,6 +96,18 @@ mod tests {
         assert!((4_200..5_300).contains(&lost(&fates)), "{}", lost(&fates));
         // Four of five lost packets are followed by a lost one.
         assert!(pairs(&fates) * 10 > lost(&fates) * 7, "{}", pairs(&fates));
+    }
+
+    #[test]
+    fn losses_in_a_row_have_their_limit() {
+        let chance = Chance::percent(30);
+        let fates = fates(Loss::AtMost {
+            chance,
+            in_a_row: 3,
+        });
+        let longest = fates.split(|lost| !lost).map(<[bool]>::len).max();
+        assert_eq!(longest, Some(3));
+        assert!((28_000..31_000).contains(&lost(&fates)), "{}", lost(&fates));
     }
 
     #[test]

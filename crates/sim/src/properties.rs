@@ -2,6 +2,7 @@
 
 mod datagrams;
 mod forged;
+mod handshake_bursts;
 mod handshake_loss;
 mod idle;
 mod rebind;
@@ -44,10 +45,12 @@ pub struct Report {
     pub trace_hash: u64,
     /// What is worth knowing about this run.
     pub facts: String,
+    /// A time that differs from seed to seed, where the property has one: over many seeds, its distribution is told.
+    pub figure: Option<Duration>,
 }
 
 /// All properties.
-pub const ALL: [Property; 11] = [
+pub const ALL: [Property; 12] = [
     Property {
         name: "swarm",
         promise: "whatever nodes and networks do, the invariants hold; healed, everything works; closed, nothing is left",
@@ -89,6 +92,11 @@ pub const ALL: [Property; 11] = [
         check: handshake_loss::check,
     },
     Property {
+        name: "handshake_bursts",
+        promise: "a connection is made within 30 s over 30 % loss each way, up to three in a row; how long it takes is told",
+        check: handshake_bursts::check,
+    },
+    Property {
         name: "datagrams",
         promise: "a datagram arrives at most once, and unchanged",
         check: datagrams::check,
@@ -124,6 +132,7 @@ fn report(meeting: &Meeting, facts: impl Into<String>) -> Report {
         packets,
         trace_hash: meeting.world.trace_hash(),
         facts: facts.into(),
+        figure: None,
     }
 }
 

@@ -24,7 +24,7 @@ fn told(output: &Output) -> String {
 
 #[test]
 fn a_seed_is_the_same_in_every_process() {
-    for property in ["handshake_loss", "simultaneous", "forged"] {
+    for property in ["handshake_loss", "simultaneous", "forged", "swarm"] {
         let run = |seed| simulator(&["--property", property, "--seed", seed]);
         let (one, again, other) = (run("5"), run("5"), run("6"));
         assert!(one.status.success());
@@ -35,6 +35,18 @@ fn a_seed_is_the_same_in_every_process() {
             told(&other).replace("seed=6", "")
         );
     }
+}
+
+#[test]
+fn a_scenario_of_a_file_is_played_and_one_that_cannot_be_read_is_named() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    let file = format!("{folder}/close-without-a-way.toml");
+    let output = simulator(&["--scenario", &file]);
+    assert!(output.status.success());
+    assert!(told(&output).contains("trace "), "{}", told(&output));
+    let missing = simulator(&["--scenario", "no such file"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("no such file"));
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Noise_IKpsk2 (Noise rev 34, 7.5 and 9.4), run by snow over the cryptography in this folder.
 
+#[cfg(test)]
+mod impostor;
+#[cfg(test)]
+mod lying;
 mod resolver;
 mod symmetric;
 #[cfg(test)]

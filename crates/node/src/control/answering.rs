@@ -81,29 +81,10 @@ impl Control {
             Verdict::Work => true,
             Verdict::Drop => false,
             Verdict::Prove(cookie) => {
-                if let Origin::Relayed(peer) = origin {
-                    self.await_proof(now, peer);
-                }
                 self.send_cookie(route, cookie);
                 false
             }
         }
-    }
-
-    /// The channel to a peer that has nothing else here stays open until the INIT comes again, with the cookie.
-    fn await_proof(&mut self, now: Time, id: NodeId) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.proving = true;
-            let until = now + self.config.half_open_lifetime;
-            self.alarms.set(Alarm::Proof(id), Some(until));
-        }
-    }
-
-    pub(super) fn proof_is_late(&mut self, worker: &mut Worker, id: NodeId) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.proving = false;
-        }
-        self.tidy(worker, id);
     }
 
     /// The same INIT over another route: the answer goes there too, so the first packet proves less about either route. The

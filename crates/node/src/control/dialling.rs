@@ -209,7 +209,7 @@ impl Control {
         };
         let mut routes: Vec<Route> = Vec::new();
         if let Some(association) = peer.association.and_then(|key| worker.get(key)) {
-            routes.extend(association.paths().map(|path| path.route));
+            routes.extend(association.routes_to_knock());
         }
         routes.extend(
             peer.hints

@@ -329,7 +329,7 @@ impl Control {
         let server = self.peers.get(&id).and_then(|peer| peer.server);
         if let Some(server) = server {
             self.server_lost(worker, now, server, key);
-            self.want(worker, now, id);
+            self.redial_server(worker, now, server, id);
         }
         self.tidy(worker, id);
     }

@@ -77,8 +77,8 @@ pub(crate) enum Alarm {
     Server(u32),
     /// The server half's own deadline.
     Relay,
-    /// A peer that was given a cookie through a relay has not come back with it.
-    Proof(NodeId),
+    /// A peer that asked for us through a relay has not come.
+    Expected(NodeId),
     /// Sources of INITs and targets of probes may be forgotten.
     Sources,
 }
@@ -178,7 +178,9 @@ impl Control {
         Self {
             id: secret.node_id(),
             identity: LocalIdentity::new(&secret),
-            relay: config.server.then(|| RelayServer::new(relay_seed)),
+            relay: config
+                .server
+                .then(|| RelayServer::new(relay_seed, &config.limits)),
             defence: Defence::new(&config.limits, defence_seed),
             probes: ProbeBudget::new(&config.limits),
             secret,
@@ -275,7 +277,7 @@ impl Control {
         self.peers.remove(&id);
         self.alarms.set(Alarm::Dial(id), None);
         self.alarms.set(Alarm::Punch(id), None);
-        self.alarms.set(Alarm::Proof(id), None);
+        self.alarms.set(Alarm::Expected(id), None);
     }
 
     /// Makes a connection, or joins one that is under way.
@@ -334,7 +336,7 @@ impl Control {
                 Alarm::Publish(server) => self.publish(now, server),
                 Alarm::Server(server) => self.server_timeout(worker, now, server),
                 Alarm::Relay => self.relay_timeout(worker, now),
-                Alarm::Proof(peer) => self.proof_is_late(worker, peer),
+                Alarm::Expected(peer) => self.expect_no_more(worker, peer),
                 Alarm::Sources => self.forget_sources(now),
             }
         }

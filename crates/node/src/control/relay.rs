@@ -43,9 +43,9 @@ impl std::fmt::Debug for RelayServer {
 }
 
 impl RelayServer {
-    pub(crate) fn new(seed: [u8; 32]) -> Self {
+    pub(crate) fn new(seed: [u8; 32], limits: &Limits) -> Self {
         Self {
-            half: ServerHalf::new(seed),
+            half: ServerHalf::new(seed, limits.rendezvous.clone()),
             clients: BTreeMap::new(),
             forwards: ForwardQueue::default(),
         }
@@ -97,10 +97,16 @@ impl Control {
             return;
         };
         let client = client_id(stream.association);
-        if relay.clients.remove(&client).is_some() {
+        if let Some(previous) = relay.clients.remove(&client) {
             relay.half.disconnected(now, client);
+            // Whoever holds on to it would wait for ever.
+            if let Some(association) = worker.touch(stream.association) {
+                association.reset(previous.stream.stream, codes::SUPERSEDED);
+                association.stop(previous.stream.stream, codes::SUPERSEDED);
+            }
         }
-        relay.half.connected(now, client, peer);
+        let address = direct_address(worker, stream.association).map(|address| address.ip());
+        relay.half.connected(now, client, peer, address);
         relay.clients.insert(
             client,
             Client {
@@ -144,7 +150,7 @@ impl Control {
                 ServerOutput::Send { client, bytes } => relay.write(worker, client, &bytes),
                 ServerOutput::Close { client } => {
                     if let Some(association) = worker.touch(AssociationKey(client.0)) {
-                        association.close(now, codes::OVERLOADED, "answers are not read");
+                        association.close(now, codes::OVERLOADED, "too much for this server");
                     }
                 }
             }

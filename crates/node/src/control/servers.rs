@@ -21,6 +21,9 @@ use crate::worker::Worker;
 /// Octets that may wait for a server's stream. Requests are some hundred octets each, an INIT one thousand.
 const OUTGOING_MAX: usize = 256 * 1024;
 
+/// From the end of an association with a server that was of no use to the next dial.
+const REDIAL_PAUSE: Duration = Duration::from_secs(3);
+
 /// One server that this node was told of.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -32,6 +35,8 @@ pub(crate) struct Server {
     sequence: u64,
     /// A ping of our own that is not answered yet.
     ping: Option<PingId>,
+    /// When the association began.
+    since: Time,
 }
 
 /// One look-up, asked of every server.
@@ -67,6 +72,7 @@ impl Control {
                 outgoing: VecDeque::new(),
                 sequence: 0,
                 ping: None,
+                since: now,
             });
         }
         self.want(worker, now, id);
@@ -83,6 +89,7 @@ impl Control {
             return;
         };
         server.association = Some(key);
+        server.since = now;
         let service = super::internal::rendezvous();
         let opened = worker
             .touch(key)
@@ -158,6 +165,18 @@ impl Control {
         for token in lost {
             self.channel_closed(worker, now, token);
         }
+    }
+
+    /// Dials a server again whose association ended: at once, but for one that ended as soon as it had begun. A server that has
+    /// no room would be asked for it in each round trip.
+    pub(super) fn redial_server(&mut self, worker: &mut Worker, now: Time, index: u32, id: NodeId) {
+        let since = self.servers.get(index as usize).map(|server| server.since);
+        if since.is_some_and(|since| now.saturating_since(since) >= REDIAL_PAUSE) {
+            return self.want(worker, now, id);
+        }
+        let jitter = Duration::from_millis(u64::from(self.rng.next_u32() % 1000));
+        let again = now + REDIAL_PAUSE + jitter;
+        self.alarms.set(Alarm::Dial(id), Some(again));
     }
 
     fn channel_closed(&mut self, worker: &mut Worker, now: Time, token: Token) {
@@ -483,8 +502,23 @@ impl Control {
         }
         let channel = Channel { server, token };
         self.keep_channel(worker, now, id, channel);
+        self.expect(now, id);
         if !first_packet.is_empty() {
             self.handle_handshake(worker, now, Route::Relay { channel }, first_packet);
+        }
+        self.tidy(worker, id);
+    }
+
+    /// The channel to a peer that has nothing else here stays open until an INIT has come through it.
+    fn expect(&mut self, now: Time, id: NodeId) {
+        self.peer(id).expected = true;
+        let until = now + self.config.half_open_lifetime;
+        self.alarms.set(Alarm::Expected(id), Some(until));
+    }
+
+    pub(super) fn expect_no_more(&mut self, worker: &mut Worker, id: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.expected = false;
         }
         self.tidy(worker, id);
     }

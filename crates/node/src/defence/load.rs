@@ -1,9 +1,8 @@
 //! Whether more is asked of this node than it wants to give.
 
+use keyway_rendezvous::Rate;
 use keyway_wire::Time;
 use tracing::info;
-
-use crate::limits::Rate;
 
 /// How far the demand is ahead of the rate that the node is willing to serve, measured in the time that serving it would take.
 ///

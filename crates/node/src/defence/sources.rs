@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use keyway_identity::NodeId;
+use keyway_rendezvous::Rate;
 use keyway_wire::Time;
-
-use crate::limits::Rate;
 
 /// Who is counted.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]

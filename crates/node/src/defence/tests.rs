@@ -2,13 +2,13 @@
 
 use keyway_handshake::{Dial, InitPayload};
 use keyway_identity::SecretKey;
+use keyway_rendezvous::Rate;
 use keyway_wire::{Cid, Slot};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::*;
 use crate::config::Config;
-use crate::limits::Rate;
 
 struct Flood {
     defence: Defence,

@@ -60,9 +60,10 @@ impl ServerHalf {
     }
 
     fn may_ask(&mut self, now: Time, client: ClientId) -> Result<bool, ProtocolError> {
+        let limits = &self.limits;
         self.seats
             .get_mut(&client)
-            .map_or(Ok(false), |seat| seat.may_ask(now))
+            .map_or(Ok(false), |seat| seat.may_ask(now, limits))
     }
 
     fn publish(
@@ -80,7 +81,7 @@ impl ServerHalf {
             reason,
             server_time: wall,
         };
-        if !seat.may_publish(now)? {
+        if !seat.may_publish(now, &self.limits)? {
             self.send(client, refused(PublishRefusal::Busy));
             return Ok(());
         }
@@ -91,7 +92,7 @@ impl ServerHalf {
             return Ok(());
         };
         let edition = record.value().edition();
-        let outcome = self.registry.insert(record, wall);
+        let outcome = self.registry.insert_from(record, wall, seat.prefix);
         // Whether others may open channels does not depend on how clocks are set, nor on room for the record.
         seat.registered = !matches!(outcome, Err(RegistryError::Stale { .. }));
         let answer = match outcome {
@@ -104,7 +105,7 @@ impl ServerHalf {
                 sequence: stored.sequence,
             },
             Err(RegistryError::OutOfTime(_)) => refused(PublishRefusal::Clock),
-            Err(RegistryError::Full) => refused(PublishRefusal::Full),
+            Err(RegistryError::Full | RegistryError::Crowded) => refused(PublishRefusal::Full),
         };
         self.send(client, answer);
         Ok(())
@@ -137,7 +138,7 @@ impl ServerHalf {
         if !seat.registered || target == client {
             return Err(Refusal::Unavailable);
         }
-        if !seat.may_be_offered(now) {
+        if !seat.may_be_offered(now, &self.limits) {
             return Err(Refusal::Busy);
         }
         let open = self

@@ -1,13 +1,12 @@
 //! What a server keeps of one client.
 
-use std::time::Duration;
-
 use keyway_identity::NodeId;
 use keyway_wire::Time;
 
 use crate::framing::{MessageReader, append};
+use crate::limits::Limits;
 use crate::message::{ProtocolError, ToClient};
-use crate::rate::Bucket;
+use crate::prefix::Prefix;
 
 /// Octets that may wait for a client. One that leaves more unread is closed.
 const OUTPUT_MAX: usize = 256 * 1024;
@@ -18,18 +17,11 @@ const OFFERS_BEHIND_MAX: usize = 64 * 1024;
 /// Requests that may be refused in a row for coming too fast, before the client counts as hostile.
 const REFUSED_MAX: u32 = 1000;
 
-/// Steady rates and bursts. A node refreshes its record once in a minute; it dials and looks up when somebody wants it
-/// to.
-const REQUEST_INTERVAL: Duration = Duration::from_millis(20);
-const REQUEST_BURST: u32 = 100;
-const PUBLISH_INTERVAL: Duration = Duration::from_millis(500);
-const PUBLISH_BURST: u32 = 10;
-const OFFER_INTERVAL: Duration = Duration::from_millis(50);
-const OFFER_BURST: u32 = 64;
-
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) node: NodeId,
+    /// Where it comes from, if that counts.
+    pub(super) prefix: Option<Prefix>,
     pub(super) reader: MessageReader,
     /// The client has published a record of its own: it wants to be found, and channels to it may be opened.
     pub(super) registered: bool,
@@ -38,9 +30,10 @@ pub(super) struct Seat {
     pub(super) ready: bool,
     output: Vec<u8>,
     shut: bool,
-    requests: Bucket,
-    publishes: Bucket,
-    offers: Bucket,
+    /// When it may do each of these as often at once as ever.
+    requests: Time,
+    publishes: Time,
+    offers: Time,
     refused: u32,
 }
 
@@ -49,18 +42,19 @@ pub(super) struct Seat {
 pub(super) struct Overflow;
 
 impl Seat {
-    pub(super) fn new(now: Time, node: NodeId) -> Self {
+    pub(super) fn new(now: Time, node: NodeId, prefix: Option<Prefix>) -> Self {
         Self {
             node,
+            prefix,
             reader: MessageReader::default(),
             registered: false,
             blocked: false,
             ready: false,
             output: Vec::new(),
             shut: false,
-            requests: Bucket::new(now, REQUEST_INTERVAL, REQUEST_BURST),
-            publishes: Bucket::new(now, PUBLISH_INTERVAL, PUBLISH_BURST),
-            offers: Bucket::new(now, OFFER_INTERVAL, OFFER_BURST),
+            requests: now,
+            publishes: now,
+            offers: now,
             refused: 0,
         }
     }
@@ -78,14 +72,18 @@ impl Seat {
     }
 
     /// Whether another request may be served. It is told so if not; `Flood` when it does not heed that.
-    pub(super) fn may_ask(&mut self, now: Time) -> Result<bool, ProtocolError> {
-        let allowed = self.requests.take(now);
+    pub(super) fn may_ask(&mut self, now: Time, limits: &Limits) -> Result<bool, ProtocolError> {
+        let allowed = limits.requests.take(now, &mut self.requests);
         self.count_refusals(allowed)
     }
 
     /// Whether another record may be looked at: its signature and the keys in it cost more than other requests.
-    pub(super) fn may_publish(&mut self, now: Time) -> Result<bool, ProtocolError> {
-        let allowed = self.publishes.take(now);
+    pub(super) fn may_publish(
+        &mut self,
+        now: Time,
+        limits: &Limits,
+    ) -> Result<bool, ProtocolError> {
+        let allowed = limits.publishes.take(now, &mut self.publishes);
         self.count_refusals(allowed)
     }
 
@@ -98,8 +96,8 @@ impl Seat {
     }
 
     /// Whether this client can be bothered with another offer.
-    pub(super) fn may_be_offered(&mut self, now: Time) -> bool {
-        self.output.len() < OFFERS_BEHIND_MAX && self.offers.take(now)
+    pub(super) fn may_be_offered(&mut self, now: Time, limits: &Limits) -> bool {
+        self.output.len() < OFFERS_BEHIND_MAX && limits.offers.take(now, &mut self.offers)
     }
 
     pub(super) fn push(&mut self, message: ToClient) -> Result<(), Overflow> {

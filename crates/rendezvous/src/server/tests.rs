@@ -23,12 +23,14 @@ struct World {
 impl World {
     fn new(clients: &[ClientId]) -> Self {
         let mut world = Self {
-            server: ServerHalf::new([1; 32]),
+            server: ServerHalf::new([1; 32], Limits::default()),
             now: Time::from_micros(1),
             closed: Vec::new(),
         };
         for client in clients {
-            world.server.connected(world.now, *client, node(*client));
+            world
+                .server
+                .connected(world.now, *client, node(*client), None);
         }
         world
     }
@@ -321,7 +323,9 @@ fn a_client_that_comes_back_in_time_keeps_its_record() {
     let mut world = World::new(&[ALICE, BOB]);
     world.register(BOB);
     world.server.disconnected(world.now, BOB);
-    world.server.connected(world.now, ClientId(22), node(BOB));
+    world
+        .server
+        .connected(world.now, ClientId(22), node(BOB), None);
     world.pass(RECORD_GRACE * 2);
     assert_eq!(world.server.registry().len(), 1);
     let unavailable = refused(generated::Refusal::Unavailable);
@@ -337,7 +341,9 @@ fn a_new_association_of_a_node_replaces_the_old_one() {
     let mut world = World::new(&[ALICE, BOB]);
     world.register(BOB);
     let (a, _) = world.open(ALICE, BOB);
-    world.server.connected(world.now, ClientId(22), node(BOB));
+    world
+        .server
+        .connected(world.now, ClientId(22), node(BOB), None);
     assert_eq!(
         world.heard(),
         [(ALICE, ToClient::ChannelClosed { token: a })]
@@ -457,7 +463,7 @@ fn what_waited_for_a_blocked_client_comes_in_order() {
 fn strangers_cannot_fill_the_queue_of_a_client_that_sleeps() {
     let strangers: Vec<_> = (10..110).map(ClientId).collect();
     let mut world = World::new(&strangers);
-    world.server.connected(world.now, BOB, node(BOB));
+    world.server.connected(world.now, BOB, node(BOB), None);
     world.register(BOB);
     world.server.set_blocked(BOB, true);
     for _ in 0..60 {
@@ -493,4 +499,77 @@ fn octets_of_a_client_that_is_not_here_are_ignored() {
     assert_eq!(world.ask(ClientId(99), lookup(ALICE)), []);
     world.server.disconnected(world.now, ClientId(99));
     assert_eq!(world.server.poll_timeout(), None);
+}
+
+fn seated(server: &mut ServerHalf, number: u8, ip: [u8; 4]) -> ClientId {
+    let client = ClientId(u64::from(number));
+    let address = Some(IpAddr::from(ip));
+    server.connected(Time::from_micros(1), client, key(number).node_id(), address);
+    client
+}
+
+fn few_of_a_network() -> World {
+    let limits = Limits {
+        clients_per_prefix_max: 3,
+        records_per_prefix_max: 2,
+        ..Limits::default()
+    };
+    World {
+        server: ServerHalf::new([1; 32], limits),
+        now: Time::from_micros(1),
+        closed: Vec::new(),
+    }
+}
+
+// V7
+#[test]
+fn one_network_does_not_take_all_seats_and_who_has_one_keeps_it() {
+    let mut world = few_of_a_network();
+    for number in 1..=5 {
+        seated(&mut world.server, number, [192, 0, 2, number]);
+    }
+    let other = seated(&mut world.server, 6, [198, 51, 100, 1]);
+    assert!(world.heard().is_empty());
+    assert_eq!(world.closed, [ClientId(4), ClientId(5)]);
+    // Those who are closed are not heard, and those who stay are.
+    assert!(world.ask(ClientId(4), lookup(ALICE)).is_empty());
+    assert_eq!(world.ask(ClientId(3), lookup(ALICE)).len(), 1);
+    assert_eq!(world.ask(other, lookup(ALICE)).len(), 1);
+    // One that comes back takes its own place, and one that leaves makes room.
+    world.server.connected(
+        world.now,
+        ClientId(33),
+        key(3).node_id(),
+        Some([192, 0, 2, 9].into()),
+    );
+    assert_eq!(world.ask(ClientId(33), lookup(ALICE)).len(), 1);
+    world.server.disconnected(world.now, ClientId(1));
+    seated(&mut world.server, 4, [192, 0, 2, 4]);
+    assert_eq!(world.ask(ClientId(4), lookup(ALICE)).len(), 1);
+    for number in [33, 2, 4, 6] {
+        world.server.disconnected(world.now, ClientId(number));
+    }
+    assert!(world.server.by_prefix.is_empty());
+}
+
+// V7
+#[test]
+fn whose_network_has_its_share_of_records_is_refused_and_those_who_have_one_refresh_it() {
+    let mut world = few_of_a_network();
+    for number in 1..=3 {
+        seated(&mut world.server, number, [192, 0, 2, number]);
+    }
+    world.register(ALICE);
+    world.register(BOB);
+    let full = ToClient::NotPublished {
+        reason: generated::PublishRefusal::Full,
+        server_time: NOW,
+    };
+    let third = ClientId(3);
+    assert_eq!(world.publish(third, &signed(3, record(3, 1, 1))), full);
+    let refreshed = world.publish(ALICE, &signed(1, record(1, 1, 2)));
+    assert!(matches!(refreshed, ToClient::Published { .. }));
+    // It can be reached all the same.
+    let heard = world.ask(ALICE, open(third));
+    assert!(matches!(heard[1], (ClientId(3), ToClient::Offered { .. })));
 }

@@ -94,10 +94,13 @@ impl Wire {
                 .or_else(|| self.sessions.sent(now, host, kind, packet));
         }
         if let Some(breach) = breach {
-            let message = format!("host {} to {destination}: {breach}", host.0);
-            self.failure
-                .get_or_insert_with(|| Failure::new(now, message));
+            self.fail(now, format!("host {} to {destination}: {breach}", host.0));
         }
+    }
+
+    /// Something must not be; of several, the first one counts.
+    pub(crate) fn fail(&mut self, now: Time, what: String) {
+        self.failure.get_or_insert_with(|| Failure::new(now, what));
     }
 
     /// A host received a datagram.

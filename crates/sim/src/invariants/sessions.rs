@@ -83,7 +83,7 @@ mod tests {
     fn a_session_that_goes_on_too_long_is_noticed_and_a_renewed_one_is_not() {
         let mut sessions = Sessions::default();
         let host = HostId(0);
-        let mut seal = |sessions: &mut Sessions, seconds: u64, slot: usize| {
+        let seal = |sessions: &mut Sessions, seconds: u64, slot: usize| {
             let packet = [8; 16];
             let kind = Kind::Data { slot, phase: 0 };
             sessions.sent(Time::from_micros(seconds * 1_000_000), host, kind, &packet)

@@ -18,5 +18,6 @@ pub(super) fn check(run: Run) -> Result<Report, Failure> {
         packets: played.packets,
         trace_hash: played.trace_hash,
         facts: format!("{hosts} hosts, {steps} steps, {errands} errands"),
+        figure: None,
     })
 }

@@ -80,10 +80,7 @@ fn draw_hosts(source: &mut impl Source) -> Vec<HostPlan> {
     };
     let mut hosts = vec![server; servers];
     for own in servers..servers + nodes {
-        let nat = source.once_in(2).then(|| {
-            let nat = source.pick(&[0_u8, 0, 1, 2]);
-            nat
-        });
+        let nat = source.once_in(2).then(|| source.pick(&[0_u8, 0, 1, 2]));
         let others = (servers..servers + nodes).filter(|other| *other != own);
         let allows = others.filter(|_| !source.once_in(6)).collect();
         hosts.push(HostPlan {
@@ -188,7 +185,7 @@ const KINDS: [(Kind, usize, fn(Swarm) -> bool); 14] = [
     (Kind::Wall, 1, |swarm| swarm.walls),
     (Kind::Rebind, 3, |swarm| swarm.rebinds),
     (Kind::Cut, 3, |swarm| swarm.cuts),
-    (Kind::Lookup, 3, |swarm| swarm.lookups),
+    (Kind::Lookup, 5, |swarm| swarm.lookups),
     (Kind::Replay, 3, |swarm| swarm.attacks),
     (Kind::Forge, 3, |swarm| swarm.attacks),
     (Kind::Overtake, 2, |swarm| swarm.attacks),
@@ -241,7 +238,12 @@ impl Kind {
                 both: source.once_in(2),
                 for_ms,
             },
-            Self::Lookup => Op::Lookup { from, about: to },
+            // Mostly the same two, so that one reads of the other again and again.
+            Self::Lookup if source.once_in(4) => Op::Lookup { from, about: to },
+            Self::Lookup => Op::Lookup {
+                from: servers,
+                about: servers + 1,
+            },
             Self::Replay => Op::Replay {
                 count: source.between(1, 30),
             },
@@ -251,6 +253,7 @@ impl Kind {
             Self::Overtake => Op::Overtake {
                 host,
                 count: source.between(1, 20),
+                spoilt: source.once_in(2),
             },
         }
     }

@@ -238,5 +238,8 @@ pub enum Op {
         host: usize,
         /// How many.
         count: u64,
+        /// The copies are not authentic.
+        #[serde(default)]
+        spoilt: bool,
     },
 }

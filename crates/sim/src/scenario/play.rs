@@ -158,6 +158,10 @@ fn agree(stage: &Stage<'_>) -> Result<(), Failure> {
 
 /// Nobody wants anything for a while.
 fn rest(stage: &mut Stage<'_>) -> Result<(), Failure> {
+    // New keys or records every second are no rest.
+    if stage.scenario.settings.rekey_ms.is_some() || stage.scenario.settings.refresh_ms.is_some() {
+        return Ok(());
+    }
     let wakes = |stage: &Stage<'_>| -> Vec<u64> {
         let seats = stage.seats.iter();
         seats
@@ -167,10 +171,6 @@ fn rest(stage: &mut Stage<'_>) -> Result<(), Failure> {
     let before = wakes(stage);
     let until = stage.world.now() + QUIET;
     stage.run_until(until, |_| Ok(false))?;
-    // New keys every second are no rest.
-    if stage.scenario.settings.rekey_ms.is_some() || stage.scenario.settings.refresh_ms.is_some() {
-        return Ok(());
-    }
     for (index, (now, before)) in wakes(stage).into_iter().zip(before).enumerate() {
         let census = stage.world.program(stage.seats[index].host).census();
         let most = WAKES + WAKES_PER_ASSOCIATION * census.associations as u64;
@@ -197,7 +197,12 @@ fn close(stage: &mut Stage<'_>) -> Result<(), Failure> {
     };
     let until = stage.world.now() + CLOSING;
     if !stage.run_until(until, all_closed)? {
-        return Err(stage.failure("not everybody could close"));
+        let open = hosts.iter().map(|host| stage.world.program(*host));
+        let open: Vec<String> = open
+            .filter(|actor| !actor.is_closed())
+            .map(|actor| format!("{actor:?}"))
+            .collect();
+        return Err(stage.failure(format!("not everybody could close: {}", open.join("; "))));
     }
     let until = stage.world.now() + LINGER;
     stage.run_until(until, |_| Ok(false))?;

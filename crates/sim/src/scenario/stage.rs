@@ -34,6 +34,9 @@ const NAT_TIMEOUT: Duration = Duration::from_secs(120);
 /// Where somebody is at home who overtakes packets: nobody else is there.
 const OVERTAKER: ([u8; 4], u16) = ([203, 0, 113, 77], 777);
 
+/// How long the worst of a bad network is felt.
+const HEALING: Duration = Duration::from_secs(30);
+
 /// How many packets a link with a rate keeps waiting, in milliseconds of that rate.
 const QUEUE_MS: u64 = 200;
 
@@ -333,9 +336,13 @@ impl<'a> Stage<'a> {
                 self.if_up(from, |actor, now| actor.look_up(now, id));
             }
             Op::Replay { .. } | Op::Forge { .. } => self.attack(op)?,
-            Op::Overtake { host, count } => {
+            Op::Overtake {
+                host,
+                count,
+                spoilt,
+            } => {
                 let host = self.seats[host].host;
-                self.world.overtake(host, OVERTAKER.into(), count);
+                self.world.overtake(host, OVERTAKER.into(), count, spoilt);
             }
         }
         Ok(())
@@ -472,7 +479,7 @@ impl<'a> Stage<'a> {
         };
         self.world.network().set_all_links(&links(&healed));
         self.world.network().mend_all();
-        self.world.overtake(HostId(0), OVERTAKER.into(), 0);
+        self.world.overtake(HostId(0), OVERTAKER.into(), 0, false);
         while let Some((_, undo)) = self.undo.pop_first() {
             self.undo(&undo);
         }
@@ -489,6 +496,13 @@ impl<'a> Stage<'a> {
             return Ok(true);
         }
         let permitted = self.permits(from, to);
+        let actor = self.world.program(caller.host);
+        let is_welcome = permitted || self.scenario.wants(to, from);
+        if !is_welcome && actor.has_association_with(&called.id) {
+            return Err(format!(
+                "host {to} let host {from} in, whom it neither serves nor wants"
+            ));
+        }
         let there = self.world.program(caller.host).progress(name);
         match there {
             Progress::Absent if assigned.given_up => Ok(true),
@@ -514,10 +528,20 @@ impl<'a> Stage<'a> {
 
     /// Whether there is a reason for which an errand may break.
     fn may_break(&self, assigned: &Assigned) -> bool {
-        assigned.given_up
+        // Whoever answers an INIT and hears nothing more for a while forgets it. The caller had taken the answer for an
+        // association, and its first streams end with it; nobody has heard of them.
+        let [_, there] = self.both_sides(assigned);
+        let unheard_of = there == Progress::Absent && self.world.now() <= self.healed_at();
+        unheard_of
+            || assigned.given_up
             || !self.permits(assigned.from, assigned.to)
             || self.has_lost_state(assigned.from)
             || self.has_lost_state(assigned.to)
+    }
+
+    /// When everything is healed, and some seconds more, for what was lost before.
+    fn healed_at(&self) -> Time {
+        Time::ZERO + Duration::from_millis(self.scenario.safety_ms) + HEALING
     }
 
     /// Whether a process ever ended at a host.
@@ -580,7 +604,7 @@ fn links(faults: &Faults) -> LinkConfig {
 }
 
 /// Three packets in a row on average, and so often that in all as many are lost as if it were one by one.
-pub(crate) fn bursts_of_three(percent: u32) -> Loss {
+fn bursts_of_three(percent: u32) -> Loss {
     const LENGTH: u32 = 3;
     let good = 100_u32.saturating_sub(percent).max(1);
     Loss::Bursts {

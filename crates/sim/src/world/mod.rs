@@ -57,6 +57,7 @@ struct Overtaking {
     host: HostId,
     source: SocketAddr,
     left: u64,
+    is_spoilt: bool,
 }
 
 impl<P: Program> World<P> {
@@ -195,12 +196,14 @@ impl<P: Program> World<P> {
         self.recorded.as_deref().unwrap_or_default()
     }
 
-    /// Lets copies of the next `count` packets to a host arrive before the packets themselves, and from `source`.
-    pub fn overtake(&mut self, host: HostId, source: SocketAddr, count: u64) {
+    /// Lets copies of the next `count` packets to a host arrive before the packets themselves, and from `source`. Those that are
+    /// spoilt are not authentic any more: an answer to one of them is a failure.
+    pub fn overtake(&mut self, host: HostId, source: SocketAddr, count: u64, is_spoilt: bool) {
         self.overtaking = Some(Overtaking {
             host,
             source,
             left: count,
+            is_spoilt,
         })
         .filter(|overtaking| overtaking.left > 0);
     }

@@ -8,7 +8,7 @@ use super::{Flight, Host, World};
 use crate::failure::Failure;
 use crate::network::{Arrival, HostId, Packet, Place};
 use crate::program::{Program, SendTo, Way};
-use crate::sightings::Sighting;
+use crate::sightings::{Kind, Sighting};
 
 /// How many datagrams of one sender a socket hands over at once if they come at the same time: what a GRO buffer holds.
 const BATCH_MAX: usize = 45;
@@ -137,16 +137,25 @@ impl<P: Program> World<P> {
         if overtaking.host != host || !matches!(place, Place::Site(_)) {
             return;
         }
-        let source = overtaking.source;
+        let (source, is_spoilt) = (overtaking.source, overtaking.is_spoilt);
         overtaking.left = overtaking.left.saturating_sub(1);
         if overtaking.left == 0 {
             self.overtaking = None;
         }
-        let copy = Packet {
+        let mut copy = Packet {
             source,
             ..packet.clone()
         };
-        self.inject(copy);
+        let sighting = Sighting::of(&copy.payload);
+        // A relay cannot tell.
+        if is_spoilt && !sighting.relayed {
+            spoil(&mut copy.payload, sighting.kind);
+        }
+        let answers = self.inject(copy).map_or(0, |(_, answers)| answers);
+        if is_spoilt && !sighting.relayed && answers > 0 {
+            let what = format!("a spoilt {sighting} was answered with {answers} packets");
+            self.wire.fail(self.now, what);
+        }
     }
 
     /// Gives datagrams to a host, whatever way they came, and sends what comes of it.
@@ -252,5 +261,18 @@ impl<P: Program> Host<P> {
         } else {
             self.program.wake_at(now)
         }
+    }
+}
+
+/// Flips a bit of what shows that a packet is authentic: of the tag at its end, or of `mac1`, which is followed by `mac2`.
+fn spoil(packet: &mut [u8], kind: Kind) {
+    const MAC: usize = 16;
+    let from_end = match kind {
+        Kind::Init | Kind::Resp => MAC + 1,
+        Kind::Data { .. } | Kind::Other => 1,
+    };
+    let place = packet.len().saturating_sub(from_end);
+    if let Some(octet) = packet.get_mut(place) {
+        *octet ^= 1;
     }
 }

@@ -339,6 +339,15 @@ impl Association {
             .map(|path| path.info(self.paths.is_selected(path.id)))
     }
 
+    /// The routes on which an INIT for this association may go out: those of all paths, but for addresses that packets came from
+    /// and that have not answered. An INIT is larger than what such an address may get.
+    pub fn routes_to_knock(&self) -> impl Iterator<Item = Route> {
+        self.paths
+            .iter()
+            .filter(|path| path.is_proven())
+            .map(|path| path.route)
+    }
+
     /// Opens a stream. It is announced to the peer at once, even if nothing is written.
     ///
     /// # Errors

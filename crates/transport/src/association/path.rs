@@ -120,6 +120,11 @@ impl Path {
         self.health != Health::Dead && self.cid.is_some()
     }
 
+    /// Whether as much may be sent there as one likes.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.allowance == Allowance::UNLIMITED
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         self.health == Health::Live && self.cid.is_some()
     }

@@ -81,6 +81,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::{Rng, SeedableRng};
 
     use super::*;
 
@@ -144,6 +146,37 @@ mod tests {
         assert!(!window.admits(u64::MAX));
         assert!(!window.admits(u64::MAX - 1));
         assert!(window.admits(u64::MAX - 2));
+    }
+
+    // P2
+    #[test]
+    fn it_agrees_with_a_set_for_ten_million_steps() {
+        let mut random = ChaCha20Rng::from_seed([2; 32]);
+        let (mut window, mut model) = (ReplayWindow::new(), BTreeSet::new());
+        let mut highest = 0;
+        for step in 0..10_000_000_u32 {
+            let number = match random.next_u32() % 1000 {
+                // A gap wider than the window, now and then.
+                0 => highest + u64::from(random.next_u32() % 20_000),
+                1..400 => highest + u64::from(random.next_u32() % 4),
+                _ => u64::saturating_sub(highest, u64::from(random.next_u32() % 9_000)),
+            };
+            let expected = number + REPLAY_WINDOW > highest && !model.contains(&number);
+            assert_eq!(window.admits(number), expected, "{number} at step {step}");
+            if !expected {
+                continue;
+            }
+            window.accept(number);
+            model.insert(number);
+            if number > highest {
+                highest = number;
+                while let Some(oldest) = model.first()
+                    && oldest + REPLAY_WINDOW <= highest
+                {
+                    model.pop_first();
+                }
+            }
+        }
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What time brings about.
 
 use keyway_wire::Time;
+use keyway_wire::planted::{Fault, planted};
 
 use super::Association;
 use super::activity::Change;
@@ -77,6 +78,9 @@ impl Association {
         }
         earliest.maybe(self.validations.next_expiry());
         for path in self.paths.iter() {
+            if planted(Fault::ForgetProbeTimeout) {
+                continue;
+            }
             earliest.maybe(path.recovery.timeout());
             earliest.maybe(path.check_at());
         }
@@ -192,6 +196,9 @@ impl Association {
 
     /// Takes note of whether something waits for the peer, and of a sign that it got something.
     pub(super) fn note_waiting(&mut self, now: Time, acknowledged: bool) {
+        if self.is_ended() {
+            return;
+        }
         let in_flight = self
             .paths
             .iter()

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use keyway_wire::Time;
-use keyway_wire::planted::{Fault, planted};
 
 use super::{AckOutcome, Recovery};
 
@@ -52,10 +51,7 @@ impl<F> Recovery<F> {
     /// When [`on_timeout`](Self::on_timeout) has to be called; `Some` as long as ack-eliciting packets are in flight
     /// (RFC 9002, 6.2.1).
     pub(crate) fn timeout(&self) -> Option<Time> {
-        let pto_at = self
-            .pto_at()
-            .filter(|_| !planted(Fault::ForgetProbeTimeout));
-        self.loss_at.or(pto_at)
+        self.loss_at.or_else(|| self.pto_at())
     }
 
     /// The probe timeout without backoff (RFC 9002, 6.2.1).
@@ -126,7 +122,6 @@ mod tests {
         assert_eq!(sender.recovery.timeout(), None);
     }
 
-    // R8.23
     #[test]
     fn without_a_sample_the_probe_timeout_is_three_initial_round_trips() {
         // RFC 9002, 6.2.2: 333 ms, plus four times half of that, plus the delay of the peer.
@@ -152,7 +147,6 @@ mod tests {
         );
     }
 
-    // R8.23
     #[test]
     fn each_timeout_doubles_the_next_up_to_two_seconds() {
         // RFC 9002, 6.2.1, but bounded.
@@ -171,7 +165,6 @@ mod tests {
         assert_eq!(sender.recovery.pto_count(), 6);
     }
 
-    // R8.23
     #[test]
     fn the_bound_is_on_the_backoff_and_not_on_the_timeout_itself() {
         let mut sender = Sender::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::link::{Faults, Side};
 use super::pair::Pair;
 use super::{direct, seeds};
-use crate::{EndReason, OpenError, ReadError, WriteError, codes};
+use crate::{AssociationEvent, EndReason, OpenError, ReadError, WriteError, codes};
 
 const MIB: u64 = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,6 +46,26 @@ fn a_close_tells_both_sides() {
         unheard * 100 <= count,
         "three tries against one loss in ten: {unheard}"
     );
+}
+
+#[test]
+fn after_the_end_nothing_is_said_any_more() {
+    let mut pair = Pair::new(2, vec![direct(Faults::none(20))]);
+    pair.network.links[0].cut(true);
+    pair.a.association.ping(pair.now);
+    pair.run_for(SECOND);
+    let association = &mut pair.a.association;
+    association.end(EndReason::PeerRestarted);
+    let said = std::iter::from_fn(|| association.poll_event()).last();
+    assert_eq!(
+        said,
+        Some(AssociationEvent::Ended(EndReason::PeerRestarted))
+    );
+    // What was on its way has not been acknowledged, and will not be.
+    for seconds in 0..60 {
+        association.batch_done(pair.now + seconds * SECOND);
+        assert_eq!(association.poll_event(), None, "after {seconds} s");
+    }
 }
 
 #[test]

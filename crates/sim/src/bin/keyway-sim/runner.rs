@@ -31,6 +31,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         let tally = run_property(arguments, *property, deadline);
         failed |= tally.failed > 0;
         say(&tally.line(property));
+        if let Some(line) = tally.distribution() {
+            say(&line);
+        }
         if let (Some(seed), Some(folder)) = (tally.first_failed, &arguments.store)
             && property.name == "swarm"
         {
@@ -66,6 +69,7 @@ struct Tally {
     first_failed: Option<u64>,
     virtual_time: Duration,
     packets: u64,
+    figures: Vec<Duration>,
     start: Instant,
 }
 
@@ -78,6 +82,7 @@ fn run_property(arguments: &Arguments, property: Property, deadline: Option<Inst
         first_failed: None,
         virtual_time: Duration::ZERO,
         packets: 0,
+        figures: Vec::new(),
         start: Instant::now(),
     });
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
@@ -142,6 +147,7 @@ impl Tally {
         self.passed += 1;
         self.virtual_time += report.time;
         self.packets += report.packets;
+        self.figures.extend(report.figure);
         if tell {
             say(&format!(
                 "{} seed={seed}: {:.3} s, {} packets, trace {:016x}; {}",
@@ -174,6 +180,18 @@ impl Tally {
             // If it cannot be shown, nothing is lost.
             let _ = stderr().flush();
         }
+    }
+
+    /// How the figures of a property are spread, if it has some and they are many.
+    fn distribution(&self) -> Option<String> {
+        let mut figures = self.figures.clone();
+        figures.sort_unstable();
+        let last = figures.len().checked_sub(1).filter(|last| *last > 0)?;
+        let at = |percent: usize| figures[last * percent / 100].as_secs_f64();
+        let [half, most, nearly_all, all] = [50, 90, 99, 100].map(at);
+        Some(format!(
+            "                 p50 {half:.3} s, p90 {most:.3} s, p99 {nearly_all:.3} s, at most {all:.3} s"
+        ))
     }
 
     fn line(&self, property: &Property) -> String {

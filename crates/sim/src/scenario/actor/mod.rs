@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 
 use keyway_identity::{NodeId, SecretKey};
 use keyway_node::{
-    Allow, Arrival, AssociationKey, Batch, Census, Config, ConnectId, Event, Node, OpenError,
-    Record, SocketId, StreamKey, Wall,
+    Allow, Arrival, AssociationKey, Batch, Census, Config, ConnectId, Event, LookupId, Node,
+    OpenError, Record, SocketId, StreamKey, Wall,
 };
 use keyway_wire::{StreamKind, Time};
 
@@ -35,6 +35,7 @@ pub(super) struct Actor {
     jobs: BTreeMap<StreamKey, Job>,
     /// Errands of others that have come here.
     accepted: BTreeSet<u64>,
+    lookups: Vec<LookupId>,
     /// Until then the user looks at nothing that came.
     reads_from: Time,
     /// The newest record read of each node.
@@ -80,6 +81,7 @@ impl Actor {
             waiting: BTreeMap::new(),
             jobs: BTreeMap::new(),
             accepted: BTreeSet::new(),
+            lookups: Vec::new(),
             reads_from: Time::ZERO,
             records: BTreeMap::new(),
             heard: 0,
@@ -158,7 +160,8 @@ impl Actor {
     }
 
     pub(super) fn look_up(&mut self, now: Time, peer: NodeId) {
-        self.node.lookup(now, peer);
+        let id = self.node.lookup(now, peer);
+        self.lookups.push(id);
         self.react(now);
     }
 
@@ -166,6 +169,9 @@ impl Actor {
     pub(super) fn close(&mut self, now: Time) {
         for id in std::mem::take(&mut self.dials).into_keys() {
             self.node.cancel(id);
+        }
+        for id in self.lookups.drain(..) {
+            self.node.cancel_lookup(id);
         }
         self.node.close(now, 0, "the world ends");
         self.react(now);
@@ -360,6 +366,10 @@ impl Program for Actor {
         datagrams: &mut [u8],
         stride: usize,
     ) {
+        // Nobody listens at the host's other ports.
+        if local.port() != self.local.port() {
+            return;
+        }
         let arrival = Arrival {
             socket: SOCKET,
             remote,

@@ -1,0 +1,4 @@
+//! See `keyway_fuzz::endpoint`.
+#![cfg_attr(fuzzing, no_main)]
+
+keyway_fuzz::main!(endpoint);
