@@ -11,6 +11,7 @@ mod process;
 mod proto;
 mod requirements;
 mod sim;
+mod soak;
 mod step;
 mod test;
 mod workspace;
@@ -49,6 +50,8 @@ enum Command {
     Flood(flood::Arguments),
     /// Run the micro-benchmarks
     Bench(bench::Arguments),
+    /// Run mixed traffic for long, and fail if any process grows
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Flood(arguments) => flood::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

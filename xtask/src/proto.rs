@@ -1,6 +1,7 @@
 //! `cargo xtask proto`: the Rust of `proto/*.proto`, checked in so that nobody needs protoc or a build script.
 //!
-//! `proto/<crate>.proto` becomes `crates/<crate>/src/generated/mod.rs`, which that crate includes with `mod generated;`.
+//! `proto/<crate>.proto` becomes `crates/<crate>/src/generated/mod.rs`, which that crate includes with `mod generated;`. The services in
+//! `tests/proto/mirror.proto` become a module of the test that speaks gRPC.
 
 use std::fs;
 use std::io::Write;
@@ -73,31 +74,39 @@ struct Generated {
 }
 
 fn generate_all() -> Result<Vec<Generated>> {
-    let folder = workspace::root().join("proto");
-    workspace::files_with_extension(&folder, "proto")?
-        .iter()
-        .map(|source| generate(&folder, source).with_context(|| short(source)))
-        .collect()
+    let root = workspace::root();
+    let mut files = Vec::new();
+    for source in workspace::files_with_extension(&root.join("proto"), "proto")? {
+        let package = root.join("crates").join(stem(&source)?);
+        ensure!(
+            package.is_dir(),
+            "there is no {} to put its Rust into",
+            short(&package)
+        );
+        files.push((source, package.join("src/generated/mod.rs")));
+    }
+    for source in workspace::files_with_extension(&root.join("tests/proto"), "proto")? {
+        files.push((source, root.join("tests/tests/grpc/generated.rs")));
+    }
+    let generated = files.into_iter().map(|(source, path)| {
+        let content = generate(&source).with_context(|| short(&source))?;
+        Ok(Generated { path, content })
+    });
+    generated.collect()
 }
 
-fn generate(folder: &Path, source: &Path) -> Result<Generated> {
-    let stem = source
-        .file_stem()
-        .context("a source has a name")?
-        .to_string_lossy()
-        .into_owned();
-    let package = workspace::root().join("crates").join(&stem);
-    ensure!(
-        package.is_dir(),
-        "there is no crates/{stem} to put its Rust into"
-    );
-    let path = package.join("src/generated/mod.rs");
-    let content = rustfmt(&compile(folder, source, &stem)?)?;
-    Ok(Generated { path, content })
+fn generate(source: &Path) -> Result<String> {
+    let folder = source.parent().context("a source lies in a folder")?;
+    rustfmt(&compile(folder, source, &short(source))?)
+}
+
+fn stem(source: &Path) -> Result<String> {
+    let stem = source.file_stem().context("a source has a name")?;
+    Ok(stem.to_string_lossy().into_owned())
 }
 
 /// One module per `.proto` file: a header that explains itself, then what prost-build makes of the file.
-fn compile(folder: &Path, source: &Path, stem: &str) -> Result<String> {
+fn compile(folder: &Path, source: &Path, name: &str) -> Result<String> {
     let descriptors = protox::compile([source], [folder])?;
     let requests = descriptors
         .file
@@ -112,17 +121,20 @@ fn compile(folder: &Path, source: &Path, stem: &str) -> Result<String> {
     let mut config = prost_build::Config::new();
     // Maps in key order: the same message has the same bytes in every process.
     config.btree_map(["."]);
+    // Where a source has services, gRPC's client and server; their users choose the transport.
+    let services = tonic_prost_build::configure().build_transport(false);
+    config.service_generator(services.service_generator());
     let mut modules = config.generate(requests)?.into_iter();
     let (Some((_, module)), None) = (modules.next(), modules.next()) else {
         bail!("has to be one package that imports nothing");
     };
-    Ok(header(stem) + &module)
+    Ok(header(name) + &module)
 }
 
-fn header(stem: &str) -> String {
+fn header(name: &str) -> String {
     format!(
-        "//! The messages of `proto/{stem}.proto`, written by `cargo xtask proto`. Change them there.\n\
-         #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = \"generated\")]\n\n"
+        "//! The messages of `{name}`, written by `cargo xtask proto`. Change them there.\n\
+         #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::allow_attributes_without_reason, reason = \"generated\")]\n\n"
     )
 }
 
@@ -168,7 +180,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let source = folder.join("sample.proto");
         fs::write(&source, text).unwrap();
-        let result = compile(&folder, &source, "sample");
+        let result = compile(&folder, &source, "proto/sample.proto");
         fs::remove_dir_all(&folder).unwrap();
         result
     }

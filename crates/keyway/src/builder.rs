@@ -23,6 +23,8 @@ use crate::sockets::{self, BindPlan};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// What patience is without a word: a change of network, a restart of a router, a short tunnel.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Above the interval of keepalives (25 s), so that a peer whose pair is awake is never asked.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long a closing node waits for acknowledgements without a word.
 const LINGER: Duration = Duration::from_secs(30);
 
@@ -56,6 +58,7 @@ impl NodeBuilder {
             connect_timeout: CONNECT_TIMEOUT,
             patience: PATIENCE,
             linger: LINGER,
+            silence_max: SILENCE_MAX,
         };
         Self {
             key: Key::Ephemeral,
@@ -147,6 +150,13 @@ impl NodeBuilder {
     /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// For tests, which have no half minute.
+    #[cfg(test)]
+    pub(crate) fn silence_max(mut self, silence: Duration) -> Self {
+        self.settings.silence_max = silence;
         self
     }
 

@@ -23,6 +23,9 @@ pub(crate) struct Settings {
     pub(crate) patience: Duration,
     /// How long a node that closes waits for acknowledgements.
     pub(crate) linger: Duration,
+    /// An association that has heard nothing for longer than this may be with a process that is no more: its peer is asked before a
+    /// stream is opened, which would end with it.
+    pub(crate) silence_max: Duration,
 }
 
 /// How many servers this node is connected to, and how many of them list it.

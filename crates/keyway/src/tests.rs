@@ -1,12 +1,14 @@
 //! Tests that look inside. Those over the public interface are in the folder `tests`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Runtime;
 
 use crate::command::Command;
 use crate::error::{CloseError, ConnectError, ConnectionError};
-use crate::{Allow, Listener, Node, PeerAddr, Stream};
+use crate::{Allow, Listener, Node, PeerAddr, SecretKey, Stream};
 
 async fn node() -> Node {
     Node::builder()
@@ -211,4 +213,61 @@ fn handles_can_be_moved_to_and_shared_with_other_threads() {
     check::<crate::DatagramSocket>();
     check::<Listener>();
     check::<crate::NodeBuilder>();
+}
+
+/// A node with this key at this address, in a runtime of its own, with which it can be taken away; it says a word to whoever connects.
+fn start(key: [u8; 32], address: SocketAddr) -> (Runtime, Node) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let node = runtime.block_on(async {
+        let builder = Node::builder().secret_key(SecretKey::from_bytes(key));
+        let node = builder.bind_address(address).bind().await.unwrap();
+        let mut listener = node.listen("word").allow(Allow::any()).start().unwrap();
+        tokio::spawn(async move {
+            while let Ok(mut stream) = listener.accept().await {
+                stream.write_all(b"hello").await.unwrap();
+            }
+        });
+        node
+    });
+    (runtime, node)
+}
+
+// M11
+#[test]
+fn a_stream_to_a_peer_that_restarted_while_nobody_talked_is_opened_at_the_one_that_is() {
+    let (old, node) = start([7; 32], "127.0.0.1:0".parse().unwrap());
+    let address = node.local_addresses()[0];
+    let peer = PeerAddr::new(node.node_id(), [address]);
+    drop(node);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = runtime.block_on(async {
+        let builder = Node::builder().bind_address("127.0.0.1:0".parse().unwrap());
+        let builder = builder.silence_max(Duration::from_millis(500));
+        let client = builder.bind().await.unwrap();
+        assert_eq!(word_of(&client, &peer).await, "hello");
+        // What is under way right after a handshake ends, so that nothing goes unanswered.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        client
+    });
+    old.shutdown_timeout(Duration::from_secs(5));
+    let (new, _node) = start([7; 32], address);
+    runtime.block_on(async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(word_of(&client, &peer).await, "hello");
+    });
+    new.shutdown_background();
+}
+
+async fn word_of(client: &Node, peer: &PeerAddr) -> String {
+    let mut word = String::new();
+    let mut stream = client.connect(peer, "word").await.unwrap();
+    stream.read_to_string(&mut word).await.unwrap();
+    word
 }

@@ -384,6 +384,12 @@ impl Node {
         Some(self.worker.touch(association)?.ping(now))
     }
 
+    /// When an association last heard of its peer. `None` where it is gone.
+    #[must_use]
+    pub fn last_heard(&self, association: AssociationKey) -> Option<Time> {
+        Some(self.worker.get(association)?.last_heard())
+    }
+
     /// The paths of an association, with how each of them reaches the peer.
     pub fn paths(&self, association: AssociationKey) -> Vec<(PathKind, PathInfo)> {
         let Some(known) = self.worker.get(association) else {

@@ -14,7 +14,8 @@ use keyway_node::{Allow, Config, EndReason, Event};
 use world::talk::{SECOND, connect, server, transfer};
 use world::{Index, World, id};
 
-/// M11: nobody has anything to say, so that no packet goes unanswered: it is the server who knows that the peer is back.
+/// Nobody has anything to say, so that no packet goes unanswered: it is the server who knows that the peer is back.
+// M11, R4.21
 #[test]
 fn a_restart_is_noticed_although_nobody_waits_for_the_peer() {
     let (mut world, place) = world();
@@ -32,8 +33,9 @@ fn a_restart_is_noticed_although_nobody_waits_for_the_peer() {
     assert_eq!(ended, EndReason::PeerRestarted);
 }
 
-/// M11: whoever comes back dials while the one that stayed dials it, too, for what the dead process left unanswered. Whichever way
+/// Whoever comes back dials while the one that stayed dials it, too, for what the dead process left unanswered. Whichever way
 /// the two handshakes cross, what was opened first is what both go on with.
+// M11, R4.21
 #[test]
 fn what_is_opened_at_once_after_a_restart_is_not_ended_by_the_handshake_of_the_one_that_stayed() {
     for step in 0..100 {

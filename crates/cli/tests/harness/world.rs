@@ -10,7 +10,7 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     /// What others pass to `--server`.
     pub(crate) server: String,
-    _running: Running,
+    running: Running,
 }
 
 impl World {
@@ -19,8 +19,13 @@ impl World {
         Self {
             folder: tempfile::tempdir().unwrap(),
             server: running.ready(),
-            _running: running,
+            running,
         }
+    }
+
+    /// The server's process.
+    pub(crate) const fn server_process(&self) -> &Running {
+        &self.running
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -76,8 +81,8 @@ impl World {
 
 /// The address that `keyway forward` told it took for a socket of this kind.
 pub(crate) fn address(running: &mut Running, kind: &str) -> SocketAddr {
-    let line = running.wait_for_words(" leads to ");
-    let start = line.find(&format!("{kind}:")).unwrap() + kind.len() + 1;
-    let rest = &line[start..];
-    rest[..rest.find(' ').unwrap()].parse().unwrap()
+    let before = format!("keyway: {kind}:");
+    let line = running.wait_for_words(&before);
+    let (address, _) = line[before.len()..].split_once(" leads to ").unwrap();
+    address.parse().unwrap()
 }

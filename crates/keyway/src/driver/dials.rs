@@ -26,7 +26,7 @@ enum Stage {
     Connecting(ConnectId),
     /// There is one, but it stalls, or the peer grants no stream at the moment.
     Waiting(AssociationKey),
-    /// The ping is on its way.
+    /// The ping is on its way: it is what was asked for, or shows whether the peer is still the one that it was.
     Pinging(AssociationKey, PingId),
 }
 
@@ -109,78 +109,73 @@ impl Driver {
         }
     }
 
-    pub(super) fn pong(&mut self, association: AssociationKey, id: PingId, pong: Pong) {
+    pub(super) fn pong(&mut self, now: Time, association: AssociationKey, id: PingId, pong: Pong) {
         for ticket in self
             .dials
             .find(|stage| *stage == Stage::Pinging(association, id))
         {
-            if let Some((
-                Dial {
-                    goal: Goal::Ping { reply },
-                    ..
-                },
-                _,
-            )) = self.dials.pending.remove(&ticket)
-            {
-                // Nobody may be waiting any more.
-                let _ = reply.send(Ok(pong));
+            match self.dials.pending.remove(&ticket) {
+                Some((
+                    Dial {
+                        goal: Goal::Ping { reply },
+                        ..
+                    },
+                    _,
+                )) => {
+                    // Nobody may be waiting any more.
+                    let _ = reply.send(Ok(pong));
+                }
+                Some((dial, _)) => self.proceed(now, dial, association),
+                None => {}
             }
         }
     }
 
     /// There is an association: does what it is wanted for, or waits until that is possible.
     fn proceed(&mut self, now: Time, dial: Dial, association: AssociationKey) {
-        // Data waits there already, in vain. A stream more would only hide from its user that the peer is out of reach.
-        let stalled = self.stalls.contains(association);
-        let Dial {
-            ticket,
-            peer,
-            hints,
-            goal,
-        } = dial;
-        let again = |goal| Dial {
-            ticket,
-            peer,
-            hints,
-            goal,
-        };
-        match goal {
-            goal if stalled => {
-                self.dials
-                    .pending
-                    .insert(ticket, (again(goal), Stage::Waiting(association)));
-            }
-            Goal::Ping { reply } => match self.node.ping(now, association) {
-                Some(id) => {
-                    let dial = again(Goal::Ping { reply });
-                    self.dials
-                        .pending
-                        .insert(ticket, (dial, Stage::Pinging(association, id)));
-                }
-                None => self.start_dial(now, again(Goal::Ping { reply })),
-            },
+        if self.stalls.contains(association) {
+            // Data waits there already, in vain. A stream more would only hide from its user that the peer is out of reach.
+            let stage = Stage::Waiting(association);
+            self.dials.pending.insert(dial.ticket, (dial, stage));
+            return;
+        }
+        let heard = self.node.last_heard(association);
+        let silence_max = self.shared.settings.silence_max;
+        if heard.is_some_and(|heard| heard + silence_max < now) {
+            return self.ask(now, dial, association);
+        }
+        match dial.goal {
+            Goal::Ping { .. } => self.ask(now, dial, association),
             Goal::Stream { service, reply } => {
-                match self.open_stream(now, association, peer, &service) {
+                match self.open_stream(now, association, dial.peer, &service) {
                     // If nobody waits any more, the ends come back and are dropped, which finishes the stream.
                     Ok(ends) => drop(reply.send(Ok(ends))),
-                    Err(refused) => self.postpone(
-                        now,
-                        again(Goal::Stream { service, reply }),
-                        association,
-                        refused,
-                    ),
+                    Err(refused) => {
+                        let goal = Goal::Stream { service, reply };
+                        self.postpone(now, Dial { goal, ..dial }, association, refused);
+                    }
                 }
             }
-            Goal::Flow { service, reply } => match self.open_flow(now, association, peer, &service)
-            {
-                Ok(end) => drop(reply.send(Ok(end))),
-                Err(refused) => self.postpone(
-                    now,
-                    again(Goal::Flow { service, reply }),
-                    association,
-                    refused,
-                ),
-            },
+            Goal::Flow { service, reply } => {
+                match self.open_flow(now, association, dial.peer, &service) {
+                    Ok(end) => drop(reply.send(Ok(end))),
+                    Err(refused) => {
+                        let goal = Goal::Flow { service, reply };
+                        self.postpone(now, Dial { goal, ..dial }, association, refused);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks the peer for an answer, and goes on when it has come.
+    fn ask(&mut self, now: Time, dial: Dial, association: AssociationKey) {
+        match self.node.ping(now, association) {
+            Some(id) => {
+                let stage = Stage::Pinging(association, id);
+                self.dials.pending.insert(dial.ticket, (dial, stage));
+            }
+            None => self.start_dial(now, dial),
         }
     }
 

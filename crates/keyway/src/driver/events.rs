@@ -78,14 +78,8 @@ impl Driver {
                 rtt,
                 path,
             } => {
-                self.pong(
-                    association,
-                    id,
-                    Pong {
-                        rtt,
-                        route: Route::from_kind(path),
-                    },
-                );
+                let route = Route::from_kind(path);
+                self.pong(now, association, id, Pong { rtt, route });
             }
             Event::Record { id, record } => self.answer_lookup(id, |_| Ok(Record::new(*record))),
             Event::RecordNotFound { id } => {

@@ -64,6 +64,7 @@ impl Activity {
         self.last_heard = self.last_heard.max(now);
     }
 
+    /// When an authentic packet came last.
     pub(crate) fn last_heard(&self) -> Time {
         self.last_heard
     }
