@@ -48,7 +48,9 @@ pub struct NodeBuilder {
     servers: Vec<ServerAddr>,
     bind: BindPlan,
     settings: Settings,
-    limits: Limits,
+    /// Not inside, so that the builder stays small: it may hold a key, and where it is moved as a whole it leaves copies of it on
+    /// the stack.
+    limits: Box<Limits>,
     serve_rendezvous: bool,
 }
 
@@ -65,7 +67,7 @@ impl NodeBuilder {
             servers: Vec::new(),
             bind: BindPlan::Port(0),
             settings,
-            limits: Limits::default(),
+            limits: Box::default(),
             serve_rendezvous: false,
         }
     }
@@ -149,7 +151,7 @@ impl NodeBuilder {
     /// # let _ = builder;
     /// ```
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        *self.limits = limits;
         self
     }
 
@@ -187,7 +189,7 @@ impl NodeBuilder {
             .collect();
         let config = Config {
             server: self.serve_rendezvous,
-            limits: self.limits,
+            limits: *self.limits,
             ..Config::default()
         };
         let clock = Clock::new();
