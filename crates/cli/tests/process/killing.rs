@@ -14,10 +14,10 @@ use crate::service::{connect, pattern, serve};
 use crate::world::World;
 
 /// How long the other end may take to give up, with ten seconds of patience.
-const GIVEN_UP: Duration = Duration::from_secs(15);
+const GIVEN_UP: Duration = Duration::from_secs(14);
 
 /// How long it may take until a process that came back is known to be another one.
-const NOTICED: Duration = Duration::from_secs(5);
+const NOTICED: Duration = Duration::from_secs(4);
 
 /// Says a word, and then nothing.
 const REST: &str = "rest";
@@ -125,7 +125,7 @@ fn clients(addresses: &[SocketAddr]) -> Vec<Receiver<()>> {
 
 /// All of them within this time, but for what the threads of a test need.
 fn all_are_told(broke: &[Receiver<()>], within: Duration) {
-    let slack = Duration::from_millis(200);
+    let slack = Duration::from_secs(1);
     for (way, broke) in EVERY_WAY.iter().zip(broke) {
         let left = if *way == EVERY_WAY[0] {
             within
