@@ -268,7 +268,8 @@ impl<P: Program> Host<P> {
     }
 }
 
-/// Flips a bit of what shows that a packet is authentic: of the tag at its end, or of `mac1`, which is followed by `mac2`.
+/// Flips an octet of what shows that a packet is authentic: of the tag at its end, or of `mac1`, which is followed by `mac2`.
+/// All of its bits: a link flips three at most, and must not be undone.
 fn spoil(packet: &mut [u8], kind: Kind) {
     const MAC: usize = 16;
     let from_end = match kind {
@@ -277,6 +278,6 @@ fn spoil(packet: &mut [u8], kind: Kind) {
     };
     let place = packet.len().saturating_sub(from_end);
     if let Some(octet) = packet.get_mut(place) {
-        *octet ^= 1;
+        *octet ^= 0xff;
     }
 }
