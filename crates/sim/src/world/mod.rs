@@ -18,7 +18,7 @@ use crate::trace::Trace;
 
 /// Hosts, network and clock. Everything that happens in it follows from its seed and from what its user does at which time.
 ///
-/// What holds on every wire (see [`crate::invariants`]) is looked at after every event: a run ends with the first breach.
+/// What holds on every wire is looked at after every event: a run ends with the first breach.
 #[derive(Debug)]
 pub struct World<P> {
     now: Time,

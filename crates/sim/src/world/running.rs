@@ -151,8 +151,12 @@ impl<P: Program> World<P> {
         if is_spoilt && !sighting.relayed {
             spoil(&mut copy.payload, sighting.kind);
         }
+        // What is due at this very moment goes out with whatever comes first.
+        let has_dues = self.hosts[host.0]
+            .wake_at(self.now)
+            .is_some_and(|time| time <= self.now);
         let answers = self.inject(copy).map_or(0, |(_, answers)| answers);
-        if is_spoilt && !sighting.relayed && answers > 0 {
+        if is_spoilt && !sighting.relayed && !has_dues && answers > 0 {
             let what = format!("a spoilt {sighting} was answered with {answers} packets");
             self.wire.fail(self.now, what);
         }
@@ -264,7 +268,8 @@ impl<P: Program> Host<P> {
     }
 }
 
-/// Flips a bit of what shows that a packet is authentic: of the tag at its end, or of `mac1`, which is followed by `mac2`.
+/// Flips an octet of what shows that a packet is authentic: of the tag at its end, or of `mac1`, which is followed by `mac2`.
+/// All of its bits: a link flips three at most, and must not be undone.
 fn spoil(packet: &mut [u8], kind: Kind) {
     const MAC: usize = 16;
     let from_end = match kind {
@@ -273,6 +278,6 @@ fn spoil(packet: &mut [u8], kind: Kind) {
     };
     let place = packet.len().saturating_sub(from_end);
     if let Some(octet) = packet.get_mut(place) {
-        *octet ^= 1;
+        *octet ^= 0xff;
     }
 }
