@@ -9,7 +9,7 @@ use crate::sightings::{Kind, Sighting};
 /// Octets at the front of a packet that mean something to whoever has no key: they are flipped more often than others.
 const HEADER: usize = 32;
 
-/// The last octets of a handshake packet: `mac2`, which nobody looks at as long as there are no cookies.
+/// The last octets of a handshake packet: `mac2`, which nobody looks at as long as there is no load.
 const MAC2: usize = 16;
 
 /// Which forgeries are made of a packet.

@@ -22,7 +22,7 @@ const INIT_LEN: usize = 1_120;
 const MAC_LEN: usize = 16;
 
 /// Source addresses of each kind of junk.
-const SOURCES: usize = 16;
+const SOURCES: u8 = 16;
 
 /// Packets between two looks at the clock: at 50,000 a second, that is 2 ms.
 const BURST: u32 = 100;
@@ -58,6 +58,8 @@ struct Source {
     kind: Kind,
     sockets: Vec<UdpSocket>,
     packets: Vec<Vec<u8>>,
+    /// Counts the packets that were sent.
+    turn: usize,
     tally: Tally,
 }
 
@@ -125,17 +127,19 @@ impl Source {
         };
         Self {
             kind,
-            sockets: (1..=SOURCES as u8).map(socket).collect(),
+            sockets: (1..=SOURCES).map(socket).collect(),
             packets: (0..VARIETY).map(|_| kind.packet(id)).collect(),
+            turn: 0,
             tally: Tally::default(),
         }
     }
 
     fn send(&mut self, target: SocketAddr) {
-        let turn = self.tally.packets as usize;
+        let turn = self.turn;
+        self.turn += 1;
         let packet = &self.packets[turn % VARIETY];
         // A full buffer of the receiver's is what floods are about.
-        let _ = self.sockets[turn % SOURCES].send_to(packet, target);
+        let _ = self.sockets[turn % self.sockets.len()].send_to(packet, target);
         self.tally.packets += 1;
         self.tally.octets += packet.len() as u64;
         if turn.is_multiple_of(VARIETY) {
@@ -175,7 +179,7 @@ impl Kind {
         match self {
             Self::Noise => {}
             Self::Data => {
-                packet[0] = 8 | packet[0] % 8;
+                packet[0] = 8 | (packet[0] % 8);
                 packet[8] = 0;
             }
             Self::Relayed => {
