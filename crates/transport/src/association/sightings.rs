@@ -27,6 +27,14 @@ impl Sightings {
             .push_back((route, Allowance::for_received(octets)));
     }
 
+    /// What is left for there, if anything came from there.
+    pub(crate) fn get_mut(&mut self, route: &Route) -> Option<&mut Allowance> {
+        let mut routes = self.routes.iter_mut();
+        routes
+            .find(|(known, _)| known == route)
+            .map(|(_, allowance)| allowance)
+    }
+
     /// What may be sent there; whoever asks has to keep to it, and nobody else gets it.
     pub(crate) fn take(&mut self, route: &Route) -> Allowance {
         let place = self.routes.iter().position(|(known, _)| known == route);

@@ -7,6 +7,7 @@ use rand_core::Rng;
 use smallvec::SmallVec;
 
 use super::Association;
+use super::allowance::Allowance;
 use super::assembly::{Draft, FULL_SIZE, ROOM_MIN};
 use super::close::Phase;
 use super::ends::ANSWER;
@@ -321,14 +322,25 @@ impl Association {
             .by_route(&route)
             .filter(|path| path.cid.is_some())
             .map(|path| path.id);
-        self.send_proof(
-            now,
-            batch,
-            (route, local),
-            via,
-            &frame,
-            response.size + route.overhead(),
-        )
+        let size = response.size + route.overhead();
+        // It is no longer than what asked for it, but counts with all else that goes there (RFC 9000, 8.2.2).
+        let limited = |left: &Allowance| via.is_none() && left.left() < size;
+        if self.unproved(&route).is_some_and(|left| limited(left)) {
+            return None;
+        }
+        let transmit = self.send_proof(now, batch, (route, local), via, &frame, size)?;
+        if let Some(left) = self.unproved(&route) {
+            left.on_sent(transmit.len);
+        }
+        Some(transmit)
+    }
+
+    /// What may go to a route that has no path: whoever copied packets may have written any address as their source.
+    fn unproved(&mut self, route: &Route) -> Option<&mut Allowance> {
+        match self.validations.by_route(route) {
+            Some(validation) => Some(&mut validation.allowance),
+            None => self.sightings.get_mut(route),
+        }
     }
 
     fn send_challenge(&mut self, now: Time, index: usize, batch: &mut Batch) -> Option<Transmit> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyway_wire::StreamId;
+use keyway_wire::{Frame, Frames, StreamId};
 
 use super::link::{Delivery, Faults, Link, Side};
 use super::pair::{Pair, is_selected};
@@ -108,6 +108,37 @@ fn a_transfer_moves_to_the_relay_when_the_direct_path_dies() {
                 .count(|event| *event == AssociationEvent::RouteLost(pair.network.links[0].at_a)),
             1
         );
+    }
+}
+
+// F5, R8.10
+#[test]
+fn the_answer_to_a_copied_challenge_counts_with_the_probes_that_follow() {
+    for seed in seeds(6) {
+        let mut pair = Pair::new(seed, vec![direct(Faults::none(20))]);
+        pair.transfer(20_000, 60 * SECOND);
+        pair.run_for(SECOND);
+        let forged = Route::Direct {
+            remote: address(66, 666),
+        };
+        let challenge = [[0x1a, 1, 2, 3, 4, 5, 6, 7, 8].as_slice(), &[0; 1159]].concat();
+        assert!(matches!(
+            Frames::new(&challenge).next(),
+            Some(Ok(Frame::PathChallenge(_)))
+        ));
+        let now = pair.now;
+        let mut packet = pair.a.association.seal_frames(now, &challenge);
+        let (came, b) = (packet.len(), &mut pair.b.association);
+        b.handle_data(now, forged, None, None, &mut packet).unwrap();
+        let before = pair.network.traffic(Side::B).astray;
+        // A node looks for the peer wherever authentic packets come from.
+        for _ in 0..8 {
+            let now = pair.now;
+            pair.b.association.probe_back(now, forged);
+            pair.run_for(SECOND / 4);
+        }
+        let sent = pair.network.traffic(Side::B).astray - before;
+        assert!((1..=3 * came as u64).contains(&(sent as u64)), "{sent}");
     }
 }
 
