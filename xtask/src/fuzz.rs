@@ -12,6 +12,9 @@ use crate::workspace;
 /// The package that holds the targets.
 pub(crate) const PACKAGE: &str = "keyway-fuzz";
 
+/// The test of that package that replays the corpora.
+pub(crate) const REPLAY: &str = "corpus";
+
 /// How long a target runs in CI.
 const CI_SECONDS: u64 = 10;
 

@@ -24,7 +24,9 @@
 //! use std::time::Duration;
 //!
 //! use keyway_identity::{SecretKey, Signed};
-//! use keyway_rendezvous::{ClientEvent, ClientHalf, ClientId, Record, SeenRecords, ServerHalf, ServerOutput, Wall};
+//! use keyway_rendezvous::{
+//!     ClientEvent, ClientHalf, ClientId, Limits, Record, SeenRecords, ServerHalf, ServerOutput, Wall,
+//! };
 //! use keyway_wire::Time;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,8 +43,9 @@
 //!     expiry: wall.saturating_add(Duration::from_secs(300)),
 //! };
 //!
-//! let mut server = ServerHalf::new([1; 32]); // in earnest, a random seed
-//! server.connected(now, ClientId(1), key.node_id()); // whom the association has authenticated
+//! let mut server = ServerHalf::new([1; 32], Limits::default()); // in earnest, a random seed
+//! // Whom the association has authenticated, and where it comes from.
+//! server.connected(now, ClientId(1), key.node_id(), Some([192, 0, 2, 1].into()));
 //! let mut client = ClientHalf::new();
 //! client.connected();
 //! client.publish(&Signed::sign(record, &key)?);

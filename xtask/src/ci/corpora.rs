@@ -28,13 +28,10 @@ pub(super) fn check() -> Result<Outcome> {
             bail!("fuzz/corpus/{name} belongs to no target");
         }
     }
-    process::run(process::cargo().args([
-        "test",
-        "--locked",
-        "--quiet",
-        "--package",
-        fuzz::PACKAGE,
-    ]))?;
+    // Of the whole workspace, so that the features, and with them what `test` has built, are the same.
+    let mut replay = process::cargo();
+    replay.args(["test", "--workspace", "--locked", "--quiet"]);
+    process::run(replay.args(["--test", fuzz::REPLAY]))?;
     Ok(Outcome::Passed(format!(
         "{inputs} inputs of {} targets",
         targets.len()

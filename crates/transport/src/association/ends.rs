@@ -9,7 +9,7 @@ use crate::{EndReason, codes};
 
 impl Association {
     /// Closes the association: CLOSE is sent until the peer says the same, at most for three probe timeouts, and then
-    /// [`Ended`](AssociationEvent::Ended) follows. What was not delivered is lost. Without a session it ends at once.
+    /// [`Ended`](crate::AssociationEvent::Ended) follows. What was not delivered is lost. Without a session it ends at once.
     ///
     /// `reason` is for people; what goes beyond [`CLOSE_REASON_LEN_MAX`](keyway_wire::CLOSE_REASON_LEN_MAX) octets is cut.
     pub fn close(&mut self, now: Time, code: u64, reason: &str) {
