@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use keyway::{Allow, ConnectError, LookupError, PeerAddr, SecretKey};
@@ -125,17 +126,16 @@ async fn a_dropped_dial_leaves_the_node_ready_for_the_next() {
 async fn a_dial_waits_for_a_peer_that_comes_up_before_the_deadline() {
     in_time(async {
         let (client, server) = (node().await, node().await);
-        let dialling = {
-            let (client, peer) = (client.clone(), address_of(&server));
-            tokio::spawn(async move { client.connect(peer, "late").await.map(drop) })
-        };
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut dialling = pin!(client.connect(address_of(&server), "late"));
+        // Its first INITs go out meanwhile, to a node that serves nobody.
+        let early = tokio::time::timeout(Duration::from_millis(300), dialling.as_mut()).await;
+        assert!(early.is_err(), "nobody was there");
         let _listener = server
             .listen("late")
             .allow(Allow::only([client.node_id()]))
             .start()
             .unwrap();
-        dialling.await.unwrap().unwrap();
+        dialling.await.unwrap();
     })
     .await;
 }

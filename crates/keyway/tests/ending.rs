@@ -151,8 +151,10 @@ async fn what_arrived_before_the_peer_closed_can_be_read_after_it() {
         // More than one buffer of the facade, so that a part of it is still inside the node when the peer says goodbye.
         send_pattern(dialled, 6, 900_000).await.unwrap();
         client.close().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(expect_pattern(accepted, 6).await.unwrap(), 900_000);
+        // Nothing can be written any more once the goodbye is known.
+        let (receive, mut send) = accepted.into_split();
+        while send.write_all(b"anybody?").await.is_ok() {}
+        assert_eq!(expect_pattern(receive, 6).await.unwrap(), 900_000);
     })
     .await;
 }
