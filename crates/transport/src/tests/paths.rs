@@ -111,7 +111,7 @@ fn a_transfer_moves_to_the_relay_when_the_direct_path_dies() {
     }
 }
 
-// F5, R8.10
+// F5, R8.9, R8.10
 #[test]
 fn the_answer_to_a_copied_challenge_counts_with_the_probes_that_follow() {
     for seed in seeds(6) {
@@ -142,7 +142,7 @@ fn the_answer_to_a_copied_challenge_counts_with_the_probes_that_follow() {
     }
 }
 
-// M1, M6
+// M1, M6, R8.15
 #[test]
 fn who_only_listens_leaves_a_dead_path_that_the_peer_has_left() {
     for seed in seeds(6) {
