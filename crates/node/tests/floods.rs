@@ -40,10 +40,7 @@ fn busy() -> Config {
 fn pair(config: Config) -> (World, Index, Index) {
     let mut world = World::new();
     let (a, b) = (world.add(1, Config::default()), world.add(2, config));
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     (world, a, b)
 }
 
@@ -182,9 +179,7 @@ fn a_dial_through_a_relay_succeeds_under_load() {
     );
     world.set_cut(a, b, true);
     let (now, at_s) = (world.now, world.address(s));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     world.node(a).add_server(now, id(9), &[at_s]);
     world.node(b).add_server(now, id(9), &[at_s]);
     world.run(SECOND);
@@ -217,9 +212,7 @@ fn a_dial_through_a_relay_whose_init_was_one_too_many_succeeds_soon_after() {
     );
     world.set_cut(a, b, true);
     let (now, at_s, at_b) = (world.now, world.address(s), world.address(b));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     world.node(a).add_server(now, id(9), &[at_s]);
     world.node(b).add_server(now, id(9), &[at_s]);
     world.run(2 * SECOND);

@@ -28,10 +28,8 @@ fn footprint(world: &mut World, index: Index) -> String {
 fn a_peer_that_comes_and_goes_leaves_nothing_behind() {
     let mut world = World::new();
     let b = world.add(2, Config::default());
-    let (now, at_b) = (world.now, world.address(b));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    let at_b = world.address(b);
+    world.serve_all(b, "echo");
     let before = footprint(&mut world, b);
     let place = "198.51.100.7:7".parse().unwrap();
     let mut puppet = Puppet::new(7);
@@ -72,10 +70,8 @@ fn a_peer_that_comes_and_goes_leaves_nothing_behind() {
 fn inits_that_nobody_follows_up_leave_nothing_behind() {
     let mut world = World::new();
     let b = world.add(2, Config::default());
-    let (now, at_b) = (world.now, world.address(b));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    let at_b = world.address(b);
+    world.serve_all(b, "echo");
     let before = footprint(&mut world, b);
     for seed in 100..120 {
         let mut puppet = Puppet::new(seed);
@@ -100,10 +96,8 @@ fn no_more_associations_are_made_than_there_may_be_and_those_that_are_go_on() {
         ..Config::default()
     };
     let (a, b) = (world.add(1, Config::default()), world.add(2, few));
-    let (now, at_b) = (world.now, world.address(b));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    let at_b = world.address(b);
+    world.serve_all(b, "echo");
     let (near, far) = connect(&mut world, a, b, 2, true, "echo");
     let place = "198.51.100.7:7".parse().unwrap();
     let mut answered = 0;
@@ -153,9 +147,7 @@ fn who_was_silent_longest_makes_room_for_who_speaks() {
     };
     let (a, b) = (world.add(1, Config::default()), world.add(2, few));
     let (now, at_b) = (world.now, world.address(b));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     let listed = Allow::Only(BTreeSet::from([id(101)]));
     world.node(b).listen(now, "db".parse().unwrap(), listed);
     let gone: Vec<_> = (101..105)

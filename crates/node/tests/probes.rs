@@ -8,7 +8,7 @@ mod world;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use keyway_node::{Allow, Config, Limits, Rate};
+use keyway_node::{Config, Limits, Rate};
 use keyway_wire::{Candidate, CandidateKind, Cid, CidSequence, Frame, NewCidFrame};
 use world::puppet::Puppet;
 use world::talk::SECOND;
@@ -20,10 +20,7 @@ const VICTIM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 99);
 fn open_to_all(config: Config) -> (World, Index) {
     let mut world = World::new();
     let b = world.add(2, config);
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     (world, b)
 }
 

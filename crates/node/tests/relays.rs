@@ -10,7 +10,7 @@ mod world;
 use std::net::SocketAddr;
 
 use keyway_identity::Signed;
-use keyway_node::{Allow, Config, Event, Limits, Record, RendezvousLimits, Wall, codes};
+use keyway_node::{Config, Event, Limits, Record, RendezvousLimits, Wall, codes};
 use keyway_rendezvous::ClientHalf;
 use keyway_wire::{Frame, OpenFrame, StreamFrame, StreamId, StreamKind};
 use world::puppet::Puppet;
@@ -27,9 +27,7 @@ fn relayed() -> (World, Index, Index, Index) {
     );
     world.set_cut(a, b, true);
     let (now, place) = (world.now, world.address(s));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     world.node(a).add_server(now, id(9), &[place]);
     world.node(b).add_server(now, id(9), &[place]);
     world.run(SECOND);
@@ -90,10 +88,7 @@ fn a_client_whose_mapping_changes_goes_on() {
 fn a_peer_that_comes_back_through_the_relay_is_reached_directly_again() {
     let (mut world, _, a, b) = relayed();
     world.set_cut(a, b, false);
-    let now = world.now;
-    world
-        .node(a)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(a, "echo");
     let (near, _) = connect(&mut world, a, b, 2, false, "echo");
     world.run(5 * SECOND);
     assert!(direct(&mut world, a, near.association()));

@@ -1,14 +1,9 @@
 //! What somebody achieves who repeats packets, or sends them from elsewhere.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
-
 mod world;
 
 use std::time::Duration;
 
-use keyway_node::{Allow, Config, Event, Limits, codes};
+use keyway_node::{Config, Event, Limits, codes};
 use keyway_wire::{Frame, StreamKind};
 use world::puppet::Puppet;
 use world::talk::{SECOND, connect, pattern, server, transfer};
@@ -20,10 +15,7 @@ fn pair() -> (World, usize, usize) {
         world.add(1, Config::default()),
         world.add(2, Config::default()),
     );
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     (world, a, b)
 }
 
@@ -160,10 +152,8 @@ fn many_who_never_finish_do_not_keep_out_one_who_does() {
         ..Config::default()
     };
     let (a, b) = (world.add(1, Config::default()), world.add(2, few));
-    let (now, at_b) = (world.now, world.address(b));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    let at_b = world.address(b);
+    world.serve_all(b, "echo");
     for seed in 100..160 {
         let init = Puppet::new(seed).init(id(2));
         world.inject("198.51.100.7:7".parse().unwrap(), at_b, &init);
@@ -182,9 +172,7 @@ fn nothing_that_was_sent_before_and_nothing_that_was_changed_is_answered() {
         world.add(2, Config::default()),
     );
     let (now, at_s) = (world.now, world.address(s));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     world.record = Some(Vec::new());
     world.node(a).add_server(now, id(9), &[at_s]);
     world.node(b).add_server(now, id(9), &[at_s]);

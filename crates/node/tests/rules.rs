@@ -32,10 +32,7 @@ const THERE: SocketAddr = SocketAddr::new(
 fn alone() -> (World, usize) {
     let mut world = World::new();
     let node = world.add(2, Config::default());
-    let now = world.now;
-    world
-        .node(node)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(node, "echo");
     (world, node)
 }
 
@@ -151,10 +148,7 @@ fn a_later_handshake_issues_no_cid() {
         world.add(1, Config::default()),
         world.add(2, Config::default()),
     );
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     let (near, far) = connect(&mut world, a, b, 2, true, "echo");
     world.run(118 * SECOND);
     world.record = Some(Vec::new());
@@ -300,10 +294,7 @@ fn cids_of_the_association_before_are_void() {
         world.add(1, Config::default()),
         world.add(2, Config::default()),
     );
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     connect(&mut world, a, b, 2, true, "echo");
     world.run(SECOND);
     // A packet that nobody has seen: sealed well, under a CID that is good at that moment.

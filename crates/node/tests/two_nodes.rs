@@ -20,10 +20,7 @@ fn two_nodes_that_know_an_address_talk_without_a_server() {
         world.add(1, Config::default()),
         world.add(2, Config::default()),
     );
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     let (near, far) = connect(&mut world, a, b, 2, true, "echo");
     let data = pattern(1_000_000);
     assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
@@ -39,9 +36,7 @@ fn two_nodes_that_know_a_server_meet_over_its_relay_and_end_up_direct() {
         world.add(2, Config::default()),
     );
     let (now, place) = (world.now, world.address(s));
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     world.node(a).add_server(now, id(9), &[place]);
     world.node(b).add_server(now, id(9), &[place]);
     world.wait(b, SECOND, |event| {
@@ -209,19 +204,13 @@ fn a_peer_that_restarted_is_noticed_and_its_streams_end() {
         world.add(1, Config::default()),
         world.add(2, Config::default()),
     );
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     let (near, _) = connect(&mut world, a, b, 2, true, "echo");
     world.kill(b);
     world.node(a).write(near, b"is anybody there?").unwrap();
     world.run(8 * SECOND);
     world.restart(b, 2, Config::default());
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     let ended = world.wait(a, 5 * SECOND, |event| match event {
         Event::Ended { reason, .. } => Some(reason.clone()),
         _ => None,
@@ -238,10 +227,7 @@ fn a_session_is_renewed_for_hours_and_nobody_notices() {
         world.add(1, Config::default()),
         world.add(2, Config::default()),
     );
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     let (near, far) = connect(&mut world, a, b, 2, true, "echo");
     for _ in 0..60 {
         world.run(60 * SECOND);
@@ -262,10 +248,7 @@ fn a_closing_node_says_goodbye() {
         world.add(1, Config::default()),
         world.add(2, Config::default()),
     );
-    let now = world.now;
-    world
-        .node(b)
-        .listen(now, "echo".parse().unwrap(), Allow::Any);
+    world.serve_all(b, "echo");
     connect(&mut world, a, b, 2, true, "echo");
     let now = world.now;
     world.node(a).close(now, codes::SHUTDOWN, "bye");

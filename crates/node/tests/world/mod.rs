@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use keyway_identity::{NodeId, SecretKey};
-use keyway_node::{Arrival, Batch, Config, Event, Node, SocketId, Wall};
+use keyway_node::{Allow, Arrival, Batch, Config, Event, Node, SocketId, Wall};
 use keyway_wire::Time;
 
 /// One way, on every link.
@@ -165,6 +165,13 @@ impl World {
 
     pub(crate) fn node(&mut self, index: Index) -> &mut Node {
         &mut self.hosts[index].node
+    }
+
+    /// Lets this node serve everybody.
+    pub(crate) fn serve_all(&mut self, index: Index, service: &str) {
+        let now = self.now;
+        self.node(index)
+            .listen(now, service.parse().expect("a service name"), Allow::Any);
     }
 
     pub(crate) fn address(&self, index: Index) -> SocketAddr {
