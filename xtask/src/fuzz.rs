@@ -18,6 +18,25 @@ pub(crate) const REPLAY: &str = "corpus";
 /// How long a target runs in CI.
 const CI_SECONDS: u64 = 10;
 
+/// libFuzzer's seed in CI, so that two runs of the same code look at much the same inputs. Any number but 0 would do.
+const CI_SEED: u32 = 1;
+
+/// When a target has run enough.
+#[derive(Clone, Copy)]
+enum Bound {
+    Seconds(u64),
+    Executions(u64),
+}
+
+impl Bound {
+    fn flag(self) -> String {
+        match self {
+            Self::Seconds(seconds) => format!("-max_total_time={seconds}"),
+            Self::Executions(executions) => format!("-runs={executions}"),
+        }
+    }
+}
+
 /// How much of what libFuzzer has to say is shown.
 #[derive(Clone, Copy)]
 enum Talk {
@@ -42,6 +61,9 @@ pub(crate) struct Arguments {
     /// How long to run each target
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u64,
+    /// Run each target this many times instead, however long that takes
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    executions: Option<u64>,
     /// Run all targets, one after the other
     #[arg(long, conflicts_with = "target")]
     all: bool,
@@ -72,11 +94,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(missing) = missing_tool() {
         bail!("{missing}");
     }
+    let (bound, flags) = match arguments.executions {
+        Some(executions) => (
+            Bound::Executions(executions),
+            format!("--executions {executions}"),
+        ),
+        None => (
+            Bound::Seconds(arguments.seconds),
+            format!("--seconds {}", arguments.seconds),
+        ),
+    };
+    build()?;
     let mut steps = Steps::default();
     for target in &chosen {
-        let alone = format!("cargo xtask fuzz {target} --seconds {}", arguments.seconds);
+        let alone = format!("cargo xtask fuzz {target} {flags}");
         steps.run("fuzz", &alone, || {
-            fuzz(target, arguments.seconds, Talk::All)?;
+            fuzz(target, bound, None, Talk::All)?;
             Ok(Outcome::Passed(target.clone()))
         });
     }
@@ -90,13 +123,20 @@ pub(crate) fn check() -> Result<Outcome> {
     }
     let targets = targets()?;
     ensure!(!targets.is_empty(), "the package {PACKAGE} has no targets");
+    build()?;
     for target in &targets {
-        fuzz(target, CI_SECONDS, Talk::Little)
-            .with_context(|| format!("again with `cargo xtask fuzz {target}`"))?;
+        fuzz(
+            target,
+            Bound::Seconds(CI_SECONDS),
+            Some(CI_SEED),
+            Talk::Little,
+        )
+        .with_context(|| format!("again with `cargo xtask fuzz {target}`"))?;
     }
     Ok(Outcome::Passed(format!(
-        "{} targets, {CI_SECONDS} s each",
-        targets.len()
+        "{} targets, {} s each",
+        targets.len(),
+        CI_SECONDS
     )))
 }
 
@@ -117,8 +157,13 @@ pub(crate) fn corpus(target: &str) -> PathBuf {
     workspace::root().join("fuzz/corpus").join(target)
 }
 
+/// Builds all targets at once: one after the other, each would wait for the linker of the one before.
+fn build() -> Result<()> {
+    process::run(nightly().args(["fuzz", "build", "--sanitizer", "none"]))
+}
+
 /// Runs one target. What it finds stays below `target/`, so that the committed corpus changes only on purpose.
-fn fuzz(target: &str, seconds: u64, talk: Talk) -> Result<()> {
+fn fuzz(target: &str, bound: Bound, seed: Option<u32>, talk: Talk) -> Result<()> {
     let found = workspace::root().join("target/fuzz-corpus").join(target);
     fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
     let mut command = nightly();
@@ -129,7 +174,8 @@ fn fuzz(target: &str, seconds: u64, talk: Talk) -> Result<()> {
         .arg(corpus(target));
     command.args([
         "--",
-        &format!("-max_total_time={seconds}"),
+        &bound.flag(),
+        &format!("-seed={}", seed.unwrap_or(0)),
         "-timeout=10",
         "-print_final_stats=1",
         talk.verbosity(),
@@ -155,6 +201,7 @@ fn missing_tool() -> Option<String> {
 /// started us.
 fn nightly() -> std::process::Command {
     let mut command = process::program("cargo");
-    command.arg("+nightly");
+    // Optimising across crates anew for each target takes minutes, and gains little for runs of seconds.
+    command.arg("+nightly").env("CARGO_PROFILE_RELEASE_LTO", "off");
     command
 }

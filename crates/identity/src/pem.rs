@@ -13,6 +13,10 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// RFC 7468, 10.
 const LABEL: &str = "PRIVATE KEY";
 
+/// What the first line of a document begins with (RFC 7468, 2), and what ends it.
+const BEGIN: &str = "-----BEGIN ";
+const DASHES: &str = "-----";
+
 /// Characters in a line of base64 (RFC 7468, 2).
 const LINE_LEN: usize = 64;
 
@@ -44,9 +48,7 @@ pub(crate) fn encode(key: &SecretKey) -> Zeroizing<String> {
 }
 
 pub(crate) fn decode(text: &str) -> Result<SecretKey, PemError> {
-    if text.trim().is_empty() {
-        return Err(PemError::Empty);
-    }
+    not_empty_nor_several(text)?;
     let label = der_pem::decode_label(text.as_bytes()).map_err(|_| PemError::NotPem)?;
     if label != LABEL {
         return Err(PemError::Label {
@@ -80,18 +82,34 @@ fn seed(nested: &[u8]) -> Result<&[u8; SecretKey::LEN], PemError> {
     seed.try_into().map_err(|_| PemError::Structure)
 }
 
-/// Gives a document that lost its line breaks, or its first and last line, the usual form back. What is not such a
-/// document comes back in some form that [`decode`] refuses.
-pub(crate) fn reflow(text: &str) -> Zeroizing<String> {
-    let mut parts = text.split("-----");
-    let (label, body) = match (parts.next(), parts.next(), parts.next()) {
-        (Some(body), None, None) => (LABEL, body),
-        (Some(_), Some(begin), Some(body)) => (begin.trim_start_matches("BEGIN").trim(), body),
-        _ => return Zeroizing::new(text.to_owned()),
+/// Reads a document that lost its line breaks, or its first and last line.
+pub(crate) fn decode_variable(text: &str) -> Result<SecretKey, PemError> {
+    // Of the text as it came: which of two documents is left after that is for nobody to guess.
+    not_empty_nor_several(text)?;
+    decode(&reflow(text))
+}
+
+fn not_empty_nor_several(text: &str) -> Result<(), PemError> {
+    if text.trim().is_empty() {
+        return Err(PemError::Empty);
+    }
+    match text.matches(BEGIN).count() {
+        0 | 1 => Ok(()),
+        _ => Err(PemError::Several),
+    }
+}
+
+/// Gives such a document the usual form back. What is no document comes back in some form that [`decode`] refuses.
+fn reflow(text: &str) -> Zeroizing<String> {
+    let (label, rest) = match text.split_once(BEGIN) {
+        Some((_, document)) => document.split_once(DASHES).unwrap_or((document, "")),
+        None if text.contains(DASHES) => return Zeroizing::new(text.to_owned()),
+        None => (LABEL, text),
     };
+    let body = rest.split_once(DASHES).map_or(rest, |(body, _)| body);
     // With room for everything, so that the text does not move and leave copies behind.
     let mut document = Zeroizing::new(String::with_capacity(2 * text.len() + 2 * label.len() + 64));
-    for part in ["-----BEGIN ", label, "-----"] {
+    for part in [BEGIN, label, DASHES] {
         document.push_str(part);
     }
     let characters = body
@@ -126,6 +144,9 @@ pub enum PemError {
     /// No PEM document: no `-----BEGIN …-----` line, or no matching end.
     #[error("not a PEM document (it should begin with -----BEGIN PRIVATE KEY-----)")]
     NotPem,
+    /// More than one PEM document: which of them is the key is not for us to guess.
+    #[error("more than one PEM document, where one key is to be")]
+    Several,
     /// A PEM document of something else.
     #[error("PEM document of another kind: {found}, not PRIVATE KEY")]
     Label {
@@ -284,6 +305,22 @@ MC4CAQAwBQYDK2VuBCIEIBA9GZuRWpiQDu0ypE3x3lnkxS2UihbEsJcWLH6dnWJH
         for nothing in ["", " \n"] {
             assert_eq!(decode(nothing), Err(PemError::Empty), "{nothing:?}");
         }
+    }
+
+    #[test]
+    fn of_two_documents_none_is_chosen() {
+        let (one, other) = (encode(&key()), encode(&SecretKey::from_bytes([8; 32])));
+        for text in [
+            format!("{}{}", *one, *other),
+            format!("{}{}", *one, OPENSSL.replace("PRIVATE", "PUBLIC")),
+            format!("no line break before it{}{}", *one, *other),
+            format!("{}\\n{}", *one, *other),
+        ] {
+            assert_eq!(decode(&text), Err(PemError::Several));
+            assert_eq!(decode_variable(&text), Err(PemError::Several));
+        }
+        let without_begin = format!("-----PRIVATE KEY-----MC4C\n{}", *one);
+        assert_eq!(decode_variable(&without_begin), decode(&without_begin));
     }
 
     #[test]

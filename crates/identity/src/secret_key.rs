@@ -69,10 +69,7 @@ impl SecretKey {
     ///
     /// As [`from_pem`](Self::from_pem).
     pub fn from_variable(text: &str) -> Result<Self, PemError> {
-        if text.trim().is_empty() {
-            return Err(PemError::Empty);
-        }
-        pem::decode(&pem::reflow(text))
+        pem::decode_variable(text)
     }
 
     /// The key as PKCS#8 PEM, version 2 with the public key (RFC 5958), so that later damage is noticed.

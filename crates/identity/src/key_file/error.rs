@@ -116,6 +116,9 @@ impl fmt::Display for KeyFileError {
                     "has more than {LEN_MAX} octets, so it is no key; check the path"
                 )
             }
+            KeyFileCause::Key(error @ PemError::Several) => {
+                write!(f, "{error}; leave the private key in it, and nothing else")
+            }
             KeyFileCause::Key(error @ (PemError::Label { .. } | PemError::Algorithm { .. })) => {
                 write!(
                     f,

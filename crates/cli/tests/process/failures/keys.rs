@@ -117,6 +117,8 @@ fn what_is_in_the_file_instead_of_a_key_is_told() {
     keys.refused("key-base64", "base64.key");
     keys.place("huge.key", "x".repeat(20_000));
     keys.refused("key-too-large", "huge.key");
+    keys.place("several.key", sound.repeat(2));
+    keys.refused("key-several", "several.key");
     keys.place("ssh.key", sound.replace("PRIVATE", "OPENSSH PRIVATE"));
     keys.refused("key-other-kind", "ssh.key");
     keys.place("tls.key", X25519);
