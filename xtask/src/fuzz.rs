@@ -202,6 +202,8 @@ fn missing_tool() -> Option<String> {
 fn nightly() -> std::process::Command {
     let mut command = process::program("cargo");
     // Optimising across crates anew for each target takes minutes, and gains little for runs of seconds.
-    command.arg("+nightly").env("CARGO_PROFILE_RELEASE_LTO", "off");
+    command
+        .arg("+nightly")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off");
     command
 }

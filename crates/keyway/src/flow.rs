@@ -306,7 +306,7 @@ impl Flow {
         // Nothing ever comes in the stream itself but its end.
         if receive.ending && receive.end.is_none() {
             receive.ending = false;
-            receive.end = match meaning::read(node.read(self.key, &mut [0])) {
+            receive.end = match meaning::read(node.read_chunk(self.key, 1)) {
                 Read::Later | Read::Octets(_) => None,
                 Read::End => Some(DatagramError::Closed),
                 Read::Failed(error) => Some(meaning::flow_error(error)),

@@ -1,5 +1,6 @@
 //! What the node's answers mean to the application.
 
+use bytes::Bytes;
 use keyway_node::{self as node, EndReason};
 
 use crate::codes::UNKNOWN_SERVICE;
@@ -8,16 +9,16 @@ use crate::error::{ConnectionError, DatagramError, ReadError, WriteError};
 /// What reading from the node gave.
 #[derive(Debug)]
 pub(crate) enum Read {
-    Octets(usize),
+    Octets(Bytes),
     /// Nothing yet; an event will tell.
     Later,
     End,
     Failed(ReadError),
 }
 
-pub(crate) fn read(result: Result<usize, node::ReadError>) -> Read {
+pub(crate) fn read(result: Result<Bytes, node::ReadError>) -> Read {
     match result {
-        Ok(count) => Read::Octets(count),
+        Ok(octets) => Read::Octets(octets),
         Err(node::ReadError::Blocked) => Read::Later,
         Err(node::ReadError::Finished) => Read::End,
         Err(node::ReadError::Reset(code)) => Read::Failed(reset(code)),

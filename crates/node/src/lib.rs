@@ -95,6 +95,6 @@ pub use policy::Allow;
 
 pub use keyway_rendezvous::{Limits as RendezvousLimits, Rate, Record, Wall};
 pub use keyway_transport::{
-    AssociationConfig, Batch, Ecn, EndReason, OpenError, PathInfo, PingId, ReadError,
+    AssociationConfig, Batch, ChunkQueue, Ecn, EndReason, OpenError, PathInfo, PingId, ReadError,
     SendDatagramError, WriteError, codes,
 };

@@ -63,6 +63,7 @@
 
 mod association;
 mod batch;
+mod chunks;
 pub mod codes;
 mod config;
 mod event;
@@ -77,6 +78,7 @@ mod tests;
 
 pub use association::{Association, ReceiveError};
 pub use batch::{Batch, Ecn, Transmit};
+pub use chunks::ChunkQueue;
 pub use config::AssociationConfig;
 pub use event::{AssociationEvent, EndReason, Incarnations, Keepalive, PathInfo};
 pub use route::{Channel, Route};

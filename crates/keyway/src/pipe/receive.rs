@@ -2,18 +2,19 @@
 
 use std::task::{Context, Poll, Waker};
 
-use keyway_node::{Node, StreamKey};
+use keyway_node::{ChunkQueue, Node, StreamKey};
 use tokio::io::ReadBuf;
 
 use super::send::store;
 use crate::error::ReadError;
 use crate::meaning::{self, Read};
-use crate::ring::Ring;
 
-/// Octets on their way from the node to the application.
+/// Octets on their way from the node to the application, in the pieces in which the node put them together.
 #[derive(Debug)]
 pub(super) struct ReceiveSide {
-    ring: Ring,
+    octets: ChunkQueue,
+    /// How many of them the node is asked for at most.
+    limit: usize,
     state: State,
     /// The node may have more than was read from it.
     readable: bool,
@@ -27,18 +28,19 @@ enum State {
     Open,
     /// The application wants no more, and the node does not know yet.
     Stopping(u64),
-    /// The end of the stream lies behind what the ring holds.
+    /// The end of the stream lies behind what is held here.
     Finished,
-    /// An error lies behind what the ring holds.
+    /// An error lies behind what is held here.
     Failed(ReadError),
     /// The application wants no more, and the node knows.
     Stopped,
 }
 
 impl ReceiveSide {
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
-            ring: Ring::new(limit),
+            octets: ChunkQueue::default(),
+            limit,
             state: State::Open,
             readable: false,
             reader: None,
@@ -51,7 +53,7 @@ impl ReceiveSide {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> (Poll<Result<(), ReadError>>, bool) {
-        if self.ring.is_empty() {
+        if self.octets.is_empty() {
             return match &self.state {
                 State::Open if out.remaining() > 0 => {
                     store(&mut self.reader, context);
@@ -63,22 +65,21 @@ impl ReceiveSide {
                 }
             };
         }
-        while out.remaining() > 0 && !self.ring.is_empty() {
-            let front = self.ring.front();
+        while out.remaining() > 0 && !self.octets.is_empty() {
+            let front = self.octets.front();
             let count = front.len().min(out.remaining());
             out.put_slice(&front[..count]);
-            self.ring.consume(count);
+            self.octets.forget(count);
         }
         // The driver left something in the node for want of room. Half of the buffer makes it worth its while.
-        let refill = self.readable
-            && self.ring.room() >= self.ring.len()
-            && matches!(self.state, State::Open);
+        let refill =
+            self.readable && self.room() >= self.octets.len() && matches!(self.state, State::Open);
         (Poll::Ready(Ok(())), refill)
     }
 
     /// Whether the driver has to look at the pipe.
     pub(super) fn stop(&mut self, code: u64) -> bool {
-        self.ring.clear();
+        self.octets.clear();
         match self.state {
             State::Open => {
                 self.state = State::Stopping(code);
@@ -122,13 +123,13 @@ impl ReceiveSide {
         wakes: &mut Vec<Waker>,
     ) {
         if matches!(self.state, State::Open) {
-            self.ring.unlimit();
+            self.limit = usize::MAX;
             self.fill(node, key);
         }
         self.fail(error, wakes);
     }
 
-    /// Fills the ring from the node.
+    /// Takes what the node has.
     pub(super) fn serve(&mut self, node: &mut Node, key: StreamKey, wakes: &mut Vec<Waker>) {
         if let State::Stopping(code) = self.state {
             node.stop(key, code);
@@ -138,18 +139,21 @@ impl ReceiveSide {
         if !self.readable || !matches!(self.state, State::Open) {
             return;
         }
-        let before = self.ring.len();
+        let before = self.octets.len();
         self.fill(node, key);
-        if self.ring.len() > before || self.is_over() {
+        if self.octets.len() > before || self.is_over() {
             wakes.extend(self.reader.take());
         }
     }
 
+    fn room(&self) -> usize {
+        self.limit.saturating_sub(self.octets.len())
+    }
+
     fn fill(&mut self, node: &mut Node, key: StreamKey) {
-        while self.ring.room() > 0 {
-            // One octet is enough to ask for: the ring grows by doubling, so that the piece it gives is as large as what came.
-            match meaning::read(node.read(key, self.ring.spare(1))) {
-                Read::Octets(count) => self.ring.commit(count),
+        while self.room() > 0 {
+            match meaning::read(node.read_chunk(key, self.room())) {
+                Read::Octets(chunk) => self.octets.push(chunk),
                 Read::Later => {
                     self.readable = false;
                     return;

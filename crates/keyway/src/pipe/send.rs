@@ -3,16 +3,17 @@
 use std::io::IoSlice;
 use std::task::{Context, Poll, Waker};
 
-use keyway_node::{Node, StreamKey};
+use keyway_node::{ChunkQueue, Node, StreamKey};
 
 use crate::error::{ConnectionError, WriteError};
 use crate::meaning;
-use crate::ring::Ring;
 
-/// Octets on their way from the application to the node.
+/// Octets on their way from the application to the node: copied into pieces here, and not again until they are put into
+/// packets.
 #[derive(Debug)]
 pub(super) struct SendSide {
-    ring: Ring,
+    octets: ChunkQueue,
+    limit: usize,
     state: State,
     /// The node took less than it was offered, and will say when it takes more.
     blocked: bool,
@@ -24,9 +25,9 @@ pub(super) struct SendSide {
 enum State {
     /// The application may write.
     Open,
-    /// The application has finished: the end goes out after what the ring holds.
+    /// The application has finished: the end goes out after what is held here.
     Finishing,
-    /// The node closes: what the ring holds goes out, then nothing.
+    /// The node closes: what is held here goes out, then nothing.
     Refusing,
     /// The application gave up, and the node does not know yet.
     Resetting(u64),
@@ -40,9 +41,10 @@ enum State {
 type NeedsDriver = bool;
 
 impl SendSide {
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
-            ring: Ring::new(limit),
+            octets: ChunkQueue::default(),
+            limit,
             state: State::Open,
             blocked: false,
             writer: None,
@@ -65,7 +67,7 @@ impl SendSide {
         if let Some(error) = self.error() {
             return (Poll::Ready(Err(error)), false);
         }
-        let written = slices.iter().map(|slice| self.ring.write(slice)).sum();
+        let written = slices.iter().map(|slice| self.take(slice)).sum();
         if written == 0 && slices.iter().all(|slice| slice.is_empty()) {
             return (Poll::Ready(Ok(0)), false);
         }
@@ -75,6 +77,17 @@ impl SendSide {
         }
         // A blocked pipe is looked at when the node says so, and not before.
         (Poll::Ready(Ok(written)), !self.blocked)
+    }
+
+    /// Takes as much of `data` as there is room for, and says how much that was.
+    fn take(&mut self, data: &[u8]) -> usize {
+        let count = data.len().min(self.room());
+        self.octets.write(&data[..count]);
+        count
+    }
+
+    fn room(&self) -> usize {
+        self.limit.saturating_sub(self.octets.len())
     }
 
     /// What writing gives at the moment, if that is an error.
@@ -106,7 +119,7 @@ impl SendSide {
     pub(super) fn reset(&mut self, code: u64) -> NeedsDriver {
         let unfinished = matches!(self.state, State::Open | State::Finishing | State::Refusing);
         if unfinished {
-            self.ring.clear();
+            self.octets.clear();
             self.state = State::Resetting(code);
         }
         unfinished
@@ -125,14 +138,14 @@ impl SendSide {
 
     pub(super) fn fail(&mut self, error: WriteError, wakes: &mut Vec<Waker>) {
         if !self.is_over() {
-            self.ring.clear();
+            self.octets.clear();
             self.state = State::Failed(error);
         }
         wakes.extend(self.writer.take());
     }
 
-    pub(super) const fn holds_back(&self) -> bool {
-        matches!(self.state, State::Finishing | State::Resetting(_)) || !self.ring.is_empty()
+    pub(super) fn holds_back(&self) -> bool {
+        matches!(self.state, State::Finishing | State::Resetting(_)) || !self.octets.is_empty()
     }
 
     pub(super) const fn is_over(&self) -> bool {
@@ -143,11 +156,11 @@ impl SendSide {
     pub(super) fn serve(&mut self, node: &mut Node, key: StreamKey, wakes: &mut Vec<Waker>) {
         self.hand_over(node, key, wakes);
         match self.state {
-            State::Finishing if self.ring.is_empty() => {
+            State::Finishing if self.octets.is_empty() => {
                 node.finish(key);
                 self.end();
             }
-            State::Refusing if self.ring.is_empty() => {
+            State::Refusing if self.octets.is_empty() => {
                 self.fail(WriteError::Lost(ConnectionError::NodeClosed), wakes)
             }
             State::Resetting(code) => {
@@ -157,25 +170,27 @@ impl SendSide {
             State::Open | State::Finishing | State::Refusing | State::Over | State::Failed(_) => {}
         }
         // Half of the buffer at once: a writer that is woken for every packet does little else than wake.
-        if self.ring.room() >= self.ring.len() {
+        if self.room() >= self.octets.len() {
             wakes.extend(self.writer.take());
         }
     }
 
     fn hand_over(&mut self, node: &mut Node, key: StreamKey, wakes: &mut Vec<Waker>) {
-        while !self.blocked && !self.ring.is_empty() {
-            match node.write(key, self.ring.front()) {
-                Ok(taken) => self.ring.consume(taken),
-                Err(error) => match meaning::write_error(error) {
-                    None => self.blocked = true,
-                    Some(error) => self.fail(error, wakes),
-                },
+        while !self.blocked
+            && let Some(mut chunk) = self.octets.pop(usize::MAX)
+        {
+            let written = node.write_chunk(key, &mut chunk);
+            self.octets.unpop(chunk);
+            match written.map_err(meaning::write_error) {
+                Ok(()) => {}
+                Err(None) => self.blocked = true,
+                Err(Some(error)) => self.fail(error, wakes),
             }
         }
     }
 
     fn end(&mut self) {
-        self.ring.clear();
+        self.octets.clear();
         self.state = State::Over;
     }
 }

@@ -1,5 +1,6 @@
 //! Streams and datagrams: each call goes to the association that the key names.
 
+use bytes::Bytes;
 use keyway_transport::{OpenError, ReadError, SendDatagramError, WriteError};
 use keyway_wire::{ServiceName, StreamKind};
 
@@ -37,6 +38,18 @@ impl Node {
         known.write(stream.stream, data)
     }
 
+    /// The same without copying: what is taken is split off the front of `data`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_chunk(&mut self, stream: StreamKey, data: &mut Bytes) -> Result<(), WriteError> {
+        let known = self
+            .worker
+            .touch(stream.association)
+            .ok_or(WriteError::Unknown)?;
+        known.write_chunk(stream.stream, data)
+    }
+
     /// Ends our half of the stream: the peer reads what was written, then the end.
     pub fn finish(&mut self, stream: StreamKey) {
         if let Some(association) = self.worker.touch(stream.association) {
@@ -69,6 +82,18 @@ impl Node {
             .touch(stream.association)
             .ok_or(ReadError::Unknown)?;
         known.read(stream.stream, out)
+    }
+
+    /// The same without copying: at most `max` octets as they lie there, up to 64 KiB.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_chunk(&mut self, stream: StreamKey, max: usize) -> Result<Bytes, ReadError> {
+        let known = self
+            .worker
+            .touch(stream.association)
+            .ok_or(ReadError::Unknown)?;
+        known.read_chunk(stream.stream, max)
     }
 
     /// Queues one datagram of this flow. It may be lost, and it is not sent again.

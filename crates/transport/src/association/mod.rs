@@ -46,6 +46,7 @@ mod violation;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use keyway_handshake::{Session, TransportParameters};
 use keyway_identity::NodeId;
 use keyway_wire::{Candidate, Cid, ServiceName, Slot, StreamId, StreamKind, Time};
@@ -366,6 +367,15 @@ impl Association {
         self.use_streams().write(stream, data)
     }
 
+    /// The same without copying: what is taken is split off the front of `data`. The piece is kept alive until the peer has
+    /// its last octet, so whoever hands over a slice of something large keeps all of that.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub fn write_chunk(&mut self, stream: StreamId, data: &mut Bytes) -> Result<(), WriteError> {
+        self.use_streams().write_chunk(stream, data)
+    }
+
     /// Nothing more will be written: the peer reads the end after everything that was.
     pub fn finish(&mut self, stream: StreamId) {
         self.use_streams().finish(stream);
@@ -387,6 +397,15 @@ impl Association {
     /// [`ReadError`], of which `Finished` is the only clean end.
     pub fn read(&mut self, stream: StreamId, out: &mut [u8]) -> Result<usize, ReadError> {
         self.use_streams().read(stream, out)
+    }
+
+    /// The same without copying: at most `max` octets as they lie there, up to 64 KiB. Empty only if `max` is 0 and there is
+    /// something to read.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read_chunk(&mut self, stream: StreamId, max: usize) -> Result<Bytes, ReadError> {
+        self.use_streams().read_chunk(stream, max)
     }
 
     /// Queues a datagram. It may be lost without anybody being told.

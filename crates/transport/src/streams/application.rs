@@ -1,11 +1,15 @@
 //! What the application asks for.
 
+use bytes::Bytes;
 use keyway_wire::{ServiceName, StreamId, StreamKind, VarInt};
 
 use super::Streams;
 use super::datagrams::QueueFull;
 use super::error::{OpenError, ReadError, SendDatagramError, WriteError};
+use super::flow::ReceiveCredit;
+use super::receive::ReceiveStream;
 use super::schedule::Queue;
+use super::send::Octets;
 
 impl Streams {
     /// Opens a stream. It is announced to the peer at once, even if nothing is written.
@@ -37,16 +41,36 @@ impl Streams {
     ///
     /// See [`WriteError`].
     pub(crate) fn write(&mut self, id: StreamId, data: &[u8]) -> Result<usize, WriteError> {
+        self.append(id, data.len(), |count| Octets::Borrowed(&data[..count]))
+    }
+
+    /// The same without copying: what is taken is split off the front of `data`.
+    ///
+    /// # Errors
+    ///
+    /// See [`WriteError`].
+    pub(crate) fn write_chunk(&mut self, id: StreamId, data: &mut Bytes) -> Result<(), WriteError> {
+        self.append(id, data.len(), |count| Octets::Owned(data.split_to(count)))?;
+        Ok(())
+    }
+
+    fn append<'a>(
+        &mut self,
+        id: StreamId,
+        wanted: usize,
+        take: impl FnOnce(usize) -> Octets<'a>,
+    ) -> Result<usize, WriteError> {
         let stream = self.table.get(id).ok_or(WriteError::Unknown)?;
         if let Some(reason) = &self.ended {
             return Err(WriteError::Ended(reason.clone()));
         }
         let left = self.send_memory.left_for(stream.send.buffered());
-        let written = stream.send.write(data, left, &self.limits);
+        let admitted = stream.send.admit(wanted, left, &self.limits);
         if stream.send.waits_for_memory() {
             self.send_memory.wait(id);
         }
-        let count = written?;
+        let count = admitted?;
+        stream.send.append(take(count));
         self.send_memory.take(count);
         if stream.may_send() && count > 0 {
             self.schedule
@@ -112,8 +136,25 @@ impl Streams {
     ///
     /// See [`ReadError`]. Once a stream ended in both directions and that was read, it is `Unknown`.
     pub(crate) fn read(&mut self, id: StreamId, out: &mut [u8]) -> Result<usize, ReadError> {
+        self.read_by(id, |receive, credit| receive.read(out, credit))
+    }
+
+    /// The same without copying: at most `max` octets as they lie there, empty only if `max` is 0 and there are some.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(crate) fn read_chunk(&mut self, id: StreamId, max: usize) -> Result<Bytes, ReadError> {
+        self.read_by(id, |receive, credit| receive.read_chunk(max, credit))
+    }
+
+    fn read_by<T>(
+        &mut self,
+        id: StreamId,
+        read: impl FnOnce(&mut ReceiveStream, &mut ReceiveCredit) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let stream = self.table.get(id).ok_or(ReadError::Unknown)?;
-        let read = stream.receive.read(out, &mut self.receive_credit);
+        let read = read(&mut stream.receive, &mut self.receive_credit);
         match (&read, &self.ended) {
             (Err(ReadError::Blocked), Some(reason)) => {
                 return Err(ReadError::Ended(reason.clone()));

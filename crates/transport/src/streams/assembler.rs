@@ -1,23 +1,24 @@
 //! Puts received octets in order.
 
-use std::ops::Range;
-
+use bytes::Bytes;
 use keyway_wire::planted::{Fault, planted};
 
 use super::ring::Ring;
+use crate::ChunkQueue;
 use crate::range_set::RangeSet;
 
 /// Octets received and not yet read.
 ///
-/// Each octet is copied once, into the ring at its offset. Memory is at most twice the span from the first unread octet
-/// to the highest received one, which flow control bounds, and 16 octets a gap, which `gaps_max` bounds.
+/// What comes in order, which is nearly everything, is copied once, to the end of what can be read, and handed to the reader
+/// as it lies there. What comes early waits in a ring and is copied once more. Memory is what is readable, twice the span
+/// from there to the highest octet received, both bounded by flow control, and 16 octets a gap, which `gaps_max` bounds.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
-    ring: Ring,
-    /// Everything below was read.
-    read: u64,
-    /// What is there, from `read` on.
-    received: RangeSet,
+    /// What can be read. Everything below was read, and what follows is missing.
+    ready: ChunkQueue,
+    early: Ring,
+    /// What is there beyond a gap.
+    beyond: RangeSet,
 }
 
 /// Taking this piece would have left more gaps than allowed. Nothing changed.
@@ -29,28 +30,24 @@ impl Assembler {
     #[cfg(test)]
     fn starting_at(offset: u64) -> Self {
         Self {
-            read: offset,
+            ready: ChunkQueue::starting_at(offset),
             ..Self::default()
         }
     }
 
     /// Offset of the first octet that was not read.
     pub(super) fn read_end(&self) -> u64 {
-        self.read
+        self.ready.start()
     }
 
     /// Octets that can be read at once.
     pub(super) fn readable(&self) -> u64 {
-        let prefix = self
-            .received
-            .first()
-            .filter(|range| range.start == self.read);
-        prefix.map_or(0, |range| range.end - range.start)
+        self.ready.end() - self.ready.start()
     }
 
     /// Whether all octets below `offset` are there, or were read.
     pub(super) fn has_all_below(&self, offset: u64) -> bool {
-        self.read + self.readable() >= offset
+        self.ready.end() >= offset
     }
 
     /// Takes `data` that belongs at `offset`: octets that are there already, or were read, do no harm.
@@ -66,74 +63,93 @@ impl Assembler {
         gaps_max: usize,
     ) -> Result<(), TooManyGaps> {
         let end = offset + data.len() as u64;
-        let range = offset.max(self.read)..end;
-        if range.is_empty() {
+        let next = self.ready.end();
+        if end <= next {
+            return Ok(());
+        }
+        if let Some(known) = next.checked_sub(offset) {
+            let new = usize::try_from(known).map_or(&[][..], |known| &data[known..]);
+            self.ready.write(new);
+            self.take_what_was_early();
             return Ok(());
         }
         let highest = self.highest();
-        let new = if range.start == self.read {
-            self.received.insert(range.clone())
-        } else {
-            self.received
-                .try_insert(range.clone(), gaps_max)
-                .ok_or(TooManyGaps)?
-        };
-        if new > 0 {
-            self.store(range, highest, data);
+        let range = offset..end;
+        let new = self.beyond.try_insert(range.clone(), gaps_max);
+        if new.ok_or(TooManyGaps)? > 0 {
+            self.early.reserve(next..highest.max(end), next..highest);
+            self.early.write(offset, data);
         }
         Ok(())
     }
 
     /// Moves octets in order to `out` and returns how many.
     pub(super) fn read(&mut self, out: &mut [u8]) -> usize {
-        let count = usize::try_from(self.readable())
-            .unwrap_or(usize::MAX)
-            .min(out.len());
-        self.ring.read(self.read, &mut out[..count]);
-        let again = u64::from(count > 1 && planted(Fault::DeliverTwice));
-        self.read += count as u64 - again;
-        self.received.remove_below(self.read);
-        if count > 0 && self.received.is_empty() {
-            self.ring.emptied();
+        if planted(Fault::DeliverTwice) {
+            let count = self.ready.len().min(out.len());
+            self.ready.copy_at(self.read_end(), &mut out[..count]);
+            let again = u64::from(count > 1);
+            self.ready
+                .forget_below(self.read_end() + count as u64 - again);
+            return count;
         }
-        count
+        self.ready.read(out)
+    }
+
+    /// Takes out what can be read, as it lies there: at most `max` octets, and `None` if there are none.
+    pub(super) fn read_chunk(&mut self, max: usize) -> Option<Bytes> {
+        self.ready.pop(max)
     }
 
     /// Forgets what was received and not read.
     pub(super) fn discard(&mut self) {
-        self.ring.release();
-        self.received.clear();
+        self.ready.clear();
+        self.early.release();
+        self.beyond.clear();
     }
 
     /// Gives memory back if nothing is kept.
     pub(super) fn trim(&mut self) {
-        if self.received.is_empty() {
-            self.ring.release();
+        if self.beyond.is_empty() {
+            self.early.release();
         }
     }
 
     /// Octets allocated.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.ring.capacity()
+        self.ready.memory() + self.early.capacity()
     }
 
     fn highest(&self) -> u64 {
-        self.received.last().map_or(self.read, |range| range.end)
+        self.beyond
+            .last()
+            .map_or(self.ready.end(), |range| range.end)
     }
 
-    /// Copies the part of `data` (which ends where `range` does) that was not read yet.
-    fn store(&mut self, range: Range<u64>, highest: u64, data: &[u8]) {
-        self.ring
-            .reserve(self.read..highest.max(range.end), self.read..highest);
-        let unread = usize::try_from(range.end - range.start)
-            .map_or(data.len(), |length| length.min(data.len()));
-        self.ring.write(range.start, &data[data.len() - unread..]);
+    /// Moves what is beyond a gap that has closed.
+    fn take_what_was_early(&mut self) {
+        while let Some(range) = self.beyond.first()
+            && range.start <= self.ready.end()
+        {
+            let mut rest = self.ready.end().min(range.end)..range.end;
+            while !rest.is_empty() {
+                let piece = self.early.slice(rest.clone());
+                self.ready.write(piece);
+                rest.start += piece.len() as u64;
+            }
+            self.beyond.pop_first();
+            if self.beyond.is_empty() {
+                self.early.emptied();
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -189,7 +205,7 @@ mod tests {
             let taken = assembler.insert(index * 2 + 1, &[1], 16);
             assert_eq!(taken.is_ok(), index < 16);
         }
-        assert_eq!(assembler.received.range_count(), 16);
+        assert_eq!(assembler.beyond.range_count(), 16);
         assert!(assembler.memory() <= 256);
         assembler.insert(2, &[2], 16).unwrap();
         assembler.insert(0, &[0], 16).unwrap();
@@ -220,6 +236,7 @@ mod tests {
         Insert { ahead: u64, len: u64 },
         Again { back: u64, len: u64 },
         Read(usize),
+        ReadChunk(usize),
         Trim,
     }
 
@@ -228,6 +245,7 @@ mod tests {
             4 => (0u64..600, 0u64..300).prop_map(|(ahead, len)| Step::Insert { ahead, len }),
             1 => (0u64..600, 0u64..900).prop_map(|(back, len)| Step::Again { back, len }),
             2 => (0usize..500).prop_map(Step::Read),
+            1 => (0usize..500).prop_map(Step::ReadChunk),
             1 => Just(Step::Trim),
         ]
     }
@@ -257,10 +275,15 @@ mod tests {
                         prop_assert_eq!(&out[..count], piece(at..at + count as u64));
                         prop_assert_eq!(assembler.read_end(), at + count as u64);
                     }
+                    Step::ReadChunk(most) => {
+                        let chunk = assembler.read_chunk(most).unwrap_or_default();
+                        prop_assert_eq!(&chunk[..], piece(at..at + chunk.len() as u64));
+                        prop_assert_eq!(assembler.read_end(), at + chunk.len() as u64);
+                    }
                     Step::Trim => assembler.trim(),
                 }
-                prop_assert!(assembler.received.range_count() <= 5);
-                prop_assert!(assembler.memory() as u64 <= 2 * (assembler.highest() - assembler.read).max(2048));
+                prop_assert!(assembler.beyond.range_count() <= 5);
+                prop_assert!(assembler.memory() as u64 <= 2 * (assembler.highest() - assembler.read_end()).max(2048));
             }
             let at = assembler.read_end();
             assembler.insert(at, &piece(at..at + 2_000), 0).unwrap();

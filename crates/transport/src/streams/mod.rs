@@ -219,7 +219,6 @@ impl Streams {
     /// has been quiet for some time; takes time with the number of streams.
     pub(crate) fn trim(&mut self) {
         for (_, stream) in self.table.iter_mut() {
-            stream.send.trim();
             stream.receive.trim();
         }
     }

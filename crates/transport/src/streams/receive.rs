@@ -1,5 +1,6 @@
 //! The receiving half of a stream.
 
+use bytes::Bytes;
 use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{ResetFrame, StreamFrame, StreamId};
 
@@ -138,8 +139,31 @@ impl ReceiveStream {
         out: &mut [u8],
         all: &mut ReceiveCredit,
     ) -> Result<usize, ReadError> {
+        self.check_readable()?;
+        let count = self.assembler.read(out);
+        self.note_read(count, all)?;
+        Ok(count)
+    }
+
+    /// Takes out at most `max` octets as they lie there: none only if none are asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(super) fn read_chunk(
+        &mut self,
+        max: usize,
+        all: &mut ReceiveCredit,
+    ) -> Result<Bytes, ReadError> {
+        self.check_readable()?;
+        let octets = self.assembler.read_chunk(max).unwrap_or_default();
+        self.note_read(octets.len(), all)?;
+        Ok(octets)
+    }
+
+    fn check_readable(&mut self) -> Result<(), ReadError> {
         match self.state {
-            ReceiveState::Receiving => self.read_octets(out, all),
+            ReceiveState::Receiving => Ok(()),
             ReceiveState::Reset { .. } if planted(Fault::TruncateSilently) => {
                 Err(ReadError::Finished)
             }
@@ -152,12 +176,12 @@ impl ReceiveStream {
         }
     }
 
-    fn read_octets(&mut self, out: &mut [u8], all: &mut ReceiveCredit) -> Result<usize, ReadError> {
-        let count = self.assembler.read(out);
+    /// So many octets were read. If none, and not because none were asked for, the error says why.
+    fn note_read(&mut self, count: usize, all: &mut ReceiveCredit) -> Result<(), ReadError> {
         if count > 0 || self.assembler.readable() > 0 {
             self.credit.consume(count as u64);
             all.consume(count as u64);
-            return Ok(count);
+            return Ok(());
         }
         if self.final_size == Some(self.assembler.read_end()) {
             self.state = ReceiveState::Finished;

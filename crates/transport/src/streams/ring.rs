@@ -54,18 +54,10 @@ impl Ring {
     }
 
     /// What is stored at `range`, or as much of its start as lies in one piece. Empty only where `range` is.
-    fn slice(&self, range: Range<u64>) -> &[u8] {
+    pub(super) fn slice(&self, range: Range<u64>) -> &[u8] {
         let start = self.position(range.start);
         let wanted = usize::try_from(range.end - range.start).expect("at most what is reserved");
         &self.storage[start..start + wanted.min(self.storage.len() - start)]
-    }
-
-    /// Copies what is stored from `offset` on, within what is reserved.
-    pub(super) fn read(&self, offset: u64, out: &mut [u8]) {
-        let start = self.position(offset);
-        let (head, tail) = out.split_at_mut(out.len().min(self.storage.len() - start));
-        head.copy_from_slice(&self.storage[start..start + head.len()]);
-        tail.copy_from_slice(&self.storage[..tail.len()]);
     }
 
     /// To be told whenever nothing stored means anything: memory that lies far above what was needed since the last time
@@ -121,9 +113,9 @@ mod tests {
     }
 
     fn read(ring: &Ring, range: Range<u64>) -> Vec<u8> {
-        let mut out = vec![0; (range.end - range.start) as usize];
-        ring.read(range.start, &mut out);
-        out
+        let head = ring.slice(range.clone());
+        let tail = ring.slice(range.start + head.len() as u64..range.end);
+        [head, tail].concat()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use keyway_wire::planted::{Fault, planted};
 
 use super::delivery::Delivery;
@@ -54,6 +55,15 @@ enum Waiting {
     Memory,
 }
 
+/// Octets to write.
+#[derive(Debug)]
+pub(super) enum Octets<'a> {
+    /// To be copied.
+    Borrowed(&'a [u8]),
+    /// To be kept as they are.
+    Owned(Bytes),
+}
+
 /// What could be sent next that was never sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -97,19 +107,20 @@ impl SendStream {
         self.stopped
     }
 
-    /// Takes as much of `data` as there is room for, here and in `memory_left`.
+    /// How many of `wanted` octets there is room for, here and in `memory_left`: what may be
+    /// [appended](Self::append) next.
     ///
     /// # Errors
     ///
     /// `Blocked` if that is nothing; `Stopped` or `Finished` if nothing ever will be.
-    pub(super) fn write(
+    pub(super) fn admit(
         &mut self,
-        data: &[u8],
+        wanted: usize,
         memory_left: u64,
         limits: &StreamLimits,
     ) -> Result<usize, WriteError> {
         self.check_open()?;
-        if data.is_empty() {
+        if wanted == 0 {
             return Ok(0);
         }
         self.widen(limits);
@@ -123,9 +134,28 @@ impl SendStream {
             });
             return Err(WriteError::Blocked);
         }
-        let count = usize::try_from(room).unwrap_or(usize::MAX).min(data.len());
-        self.buffer.write(&data[..count]);
+        Ok(usize::try_from(room).unwrap_or(usize::MAX).min(wanted))
+    }
+
+    /// Appends as much of `data` as is admitted.
+    #[cfg(test)]
+    pub(super) fn write(
+        &mut self,
+        data: &[u8],
+        memory_left: u64,
+        limits: &StreamLimits,
+    ) -> Result<usize, WriteError> {
+        let count = self.admit(data.len(), memory_left, limits)?;
+        self.append(Octets::Borrowed(&data[..count]));
         Ok(count)
+    }
+
+    /// Appends what was [admitted](Self::admit).
+    pub(super) fn append(&mut self, data: Octets<'_>) {
+        match data {
+            Octets::Borrowed(data) => self.buffer.write(data),
+            Octets::Owned(data) => self.buffer.push(data),
+        }
     }
 
     /// Nothing more will be written.
@@ -361,11 +391,6 @@ impl SendStream {
     /// Whether nothing is left to do.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.state, SendState::Delivered | SendState::Abandoned)
-    }
-
-    /// Gives memory back if nothing is kept.
-    pub(super) fn trim(&mut self) {
-        self.buffer.trim();
     }
 
     /// Octets allocated.

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use keyway_wire::planted::{Fault, planted};
 
-use super::ring::Ring;
+use crate::ChunkQueue;
 use crate::range_set::RangeSet;
 
 /// Octets written and not yet acknowledged in order, with what has become of each.
@@ -15,14 +16,13 @@ use crate::range_set::RangeSet;
 ///             | or in flight |            |
 /// ```
 ///
-/// Memory is the ring (bounded by the owner's limit on [`SendBuffer::len`]) and a range for each hole in what was
-/// acknowledged, of which there are at most as many as frames in flight.
+/// Memory is that of a [`ChunkQueue`] (bounded by the owner's limit on [`SendBuffer::len`]) and a range for each hole in
+/// what was acknowledged, of which there are at most as many as frames in flight.
 #[derive(Debug, Default)]
 pub(super) struct SendBuffer {
-    ring: Ring,
-    base: u64,
+    /// From `base` to `end`.
+    octets: ChunkQueue,
     next: u64,
-    end: u64,
     /// Acknowledged, above `base`.
     acked: RangeSet,
     /// To be sent again.
@@ -31,24 +31,22 @@ pub(super) struct SendBuffer {
 
 impl SendBuffer {
     /// An empty buffer of a stream that begins at `offset`.
-    #[cfg(test)]
     fn starting_at(offset: u64) -> Self {
         Self {
-            base: offset,
+            octets: ChunkQueue::starting_at(offset),
             next: offset,
-            end: offset,
             ..Self::default()
         }
     }
 
     /// Octets that are kept.
     pub(super) fn len(&self) -> u64 {
-        self.end - self.base
+        self.octets.end() - self.octets.start()
     }
 
     /// Whether the peer has everything that was written.
     pub(super) fn is_empty(&self) -> bool {
-        self.base == self.end
+        self.octets.is_empty()
     }
 
     /// Offset behind the last octet that was ever sent.
@@ -58,26 +56,27 @@ impl SendBuffer {
 
     /// Offset behind the last octet that was written.
     pub(super) fn end(&self) -> u64 {
-        self.end
+        self.octets.end()
     }
 
     /// Octets never sent.
     pub(super) fn unsent(&self) -> u64 {
-        self.end - self.next
+        self.octets.end() - self.next
     }
 
     /// Appends all of `data`; the caller has seen to its limit.
     pub(super) fn write(&mut self, data: &[u8]) {
-        let end = self.end + data.len() as u64;
-        self.ring.reserve(self.base..end, self.base..self.end);
-        self.ring.write(self.end, data);
-        self.end = end;
+        self.octets.write(data);
+    }
+
+    /// Appends all of `data`, without copying what is more than a little.
+    pub(super) fn push(&mut self, data: Bytes) {
+        self.octets.push(data);
     }
 
     /// Copies what was written from `offset` on, which is still kept.
     pub(super) fn read(&self, offset: u64, out: &mut [u8]) {
-        debug_assert!(self.base <= offset && offset + out.len() as u64 <= self.end);
-        self.ring.read(offset, out);
+        self.octets.copy_at(offset, out);
     }
 
     /// The lowest range that has to go out again.
@@ -101,18 +100,19 @@ impl SendBuffer {
             return 0;
         }
         self.lost.remove(range.clone());
-        let base = self.base;
+        let base = self.octets.start();
         if range.start > base {
             self.acked.insert(range);
             return 0;
         }
         // Whatever was acknowledged ahead of its turn and touches this goes with it.
-        self.acked.insert(base..range.end);
-        self.base = self.acked.pop_first().map_or(base, |all| all.end);
-        if self.is_empty() {
-            self.ring.emptied();
+        let mut end = range.end;
+        while let Some(next) = self.acked.first().filter(|next| next.start <= end) {
+            end = end.max(next.end);
+            self.acked.pop_first();
         }
-        self.base - base
+        self.octets.forget_below(end);
+        end - base
     }
 
     /// `range` got lost: what the peer does not have of it is to be sent again.
@@ -128,25 +128,14 @@ impl SendBuffer {
     /// Forgets all that is kept, as if it had been acknowledged, sent or not. Returns how many octets that were.
     pub(super) fn discard(&mut self) -> u64 {
         let kept = self.len();
-        self.ring.release();
-        self.acked.clear();
-        self.lost.clear();
-        self.base = self.next;
-        self.end = self.next;
+        *self = Self::starting_at(self.next);
         kept
-    }
-
-    /// Gives memory back if nothing is kept.
-    pub(super) fn trim(&mut self) {
-        if self.is_empty() {
-            self.ring.release();
-        }
     }
 
     /// Octets allocated.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.ring.capacity()
+        self.octets.memory()
     }
 
     fn still_kept(&self, range: Range<u64>) -> Range<u64> {
@@ -154,7 +143,7 @@ impl SendBuffer {
             range.end <= self.next,
             "only what was sent is acknowledged or lost"
         );
-        range.start.max(self.base)..range.end.min(self.next)
+        range.start.max(self.octets.start())..range.end.min(self.next)
     }
 }
 
@@ -251,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_buffer_gives_its_memory_back_when_asked() {
-        let mut buffer = sent(100_000);
-        buffer.trim();
-        assert!(buffer.memory() > 0);
-        buffer.on_acked(0..100_000);
-        assert!(buffer.memory() > 0, "much was in flight just before");
-        buffer.trim();
-        assert_eq!(buffer.memory(), 0);
+    fn octets_that_were_handed_over_are_sent_from_where_they_lie() {
+        let mut buffer = SendBuffer::default();
+        buffer.push(Bytes::from(vec![7; 70_000]));
+        buffer.push(Bytes::from_static(b"end"));
+        let mut out = [0; 5];
+        buffer.read(69_998, &mut out);
+        assert_eq!(&out, b"\x07\x07end");
+        assert_eq!(buffer.unsent(), 70_003);
     }
 
     #[derive(Clone, Debug)]
