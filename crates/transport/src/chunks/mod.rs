@@ -1,5 +1,7 @@
 //! Octets in pieces that change hands without being copied.
 
+mod pool;
+
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -98,7 +100,11 @@ impl ChunkQueue {
             if self.tail.len() == self.tail.capacity() {
                 self.seal_tail();
                 let size = data.len().max(self.expected).next_power_of_two();
-                self.tail.reserve_exact(size.clamp(CHUNK_MIN, CHUNK_MAX));
+                self.tail = if size < CHUNK_MAX {
+                    Vec::with_capacity(size.max(CHUNK_MIN))
+                } else {
+                    pool::take()
+                };
             }
             let room = self.tail.capacity() - self.tail.len();
             let (now, later) = data.split_at(data.len().min(room));
@@ -224,9 +230,11 @@ impl ChunkQueue {
     pub fn clear(&mut self) {
         // A queue that was long once has no use for the room of its pieces.
         let held = usize::try_from(self.end() - self.empty_at).unwrap_or(usize::MAX);
+        let end = self.end();
+        pool::give_back(std::mem::take(&mut self.tail));
         *self = Self {
             expected: held.max(self.expected / 2).min(CHUNK_MAX),
-            ..Self::starting_at(self.end())
+            ..Self::starting_at(end)
         };
     }
 
@@ -243,7 +251,7 @@ impl ChunkQueue {
             return;
         }
         let full = self.tail.len() == self.tail.capacity();
-        let octets = Bytes::from(std::mem::take(&mut self.tail));
+        let octets = pool::share(std::mem::take(&mut self.tail));
         let used = octets.len();
         if full {
             self.expected = (2 * used).clamp(self.expected, CHUNK_MAX);
