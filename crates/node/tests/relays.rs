@@ -15,7 +15,7 @@ use keyway_rendezvous::ClientHalf;
 use keyway_wire::{Frame, OpenFrame, StreamFrame, StreamId, StreamKind};
 use world::puppet::Puppet;
 use world::talk::{SECOND, connect, direct, pattern, server, transfer};
-use world::{Index, World, id, secret};
+use world::{DELAY, Index, World, id, secret};
 
 /// A server, a client that dials, and one that listens; the two do not reach each other directly.
 fn relayed() -> (World, Index, Index, Index) {
@@ -66,6 +66,25 @@ fn a_server_that_restarts_gets_its_channels_back_and_streams_go_on() {
     world.restart(s, 9, server());
     let data = pattern(300_000);
     assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
+}
+
+// R10.12
+#[test]
+fn a_peer_whose_relay_was_out_of_reach_when_it_was_called_is_reached_soon_after() {
+    let (mut world, s, a, b) = relayed();
+    let (at_s, at_b) = (world.address(s), world.address(b));
+    let call = world.now;
+    world.node(a).connect(call, id(2), &[]);
+    // The server hands the call over, and for some seconds nothing follows, neither way.
+    let offered = call + 2 * DELAY;
+    let until = call + 13 * SECOND;
+    world.lost = Some(Box::new(move |now, datagram| {
+        let ends = [datagram.from, datagram.to];
+        ends.contains(&at_s) && ends.contains(&at_b) && (offered..until).contains(&now)
+    }));
+    world.wait(a, 30 * SECOND, |event| matches!(event, Event::Connected { .. }).then_some(()));
+    let late = world.now.saturating_since(until);
+    assert!(late < 5 * SECOND, "{late:?}");
 }
 
 // R10.8

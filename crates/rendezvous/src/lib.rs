@@ -108,7 +108,7 @@ pub use record::{
     Record, RecordError,
 };
 pub use registry::{Inserted, Registry, RegistryError};
-pub use relay::{ClientId, Forward, RelayTable};
+pub use relay::{ClientId, Forward, RelayTable, UNANSWERED_FOR};
 pub use seen::{SeenRecords, WentBack};
 pub use server::{ServerHalf, ServerOutput};
 pub use wall::Wall;

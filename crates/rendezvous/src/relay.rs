@@ -6,6 +6,10 @@ use std::time::Duration;
 use keyway_wire::{Time, Token};
 use rand_core::CryptoRng;
 
+/// How long a channel stays that was offered and not answered: as long as a dial lasts. The end that did not open it has reason
+/// to keep it for as long, since the one that did is not told before that it was closed.
+pub const UNANSWERED_FOR: Duration = Duration::from_secs(30);
+
 /// A connected client, as the node that is the server names it: one association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
@@ -50,7 +54,7 @@ pub(crate) struct RelayLimits {
     pub(crate) channels_per_client: usize,
     /// To one client, that it has not answered. The oldest makes room for a newer one.
     pub(crate) unanswered_per_client: usize,
-    /// How long a channel waits for its answer: as long as a dial lasts.
+    /// How long a channel waits for its answer: [`UNANSWERED_FOR`], but in tests.
     pub(crate) unanswered_for: Duration,
     /// How long an answered channel stays without a packet. Paths that are in use send one every 25 s.
     pub(crate) idle_for: Duration,
@@ -62,7 +66,7 @@ impl Default for RelayLimits {
             channels: 65_536,
             channels_per_client: 256,
             unanswered_per_client: 64,
-            unanswered_for: Duration::from_secs(30),
+            unanswered_for: UNANSWERED_FOR,
             idle_for: Duration::from_secs(300),
         }
     }

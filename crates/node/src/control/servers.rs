@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyway_identity::{NodeId, Signed};
 use keyway_rendezvous::{
-    ClientEvent, ClientHalf, EPOCH_JUMP_MAX, RECORD_SERVERS_MAX, Record, RequestId,
+    ClientEvent, ClientHalf, EPOCH_JUMP_MAX, RECORD_SERVERS_MAX, Record, RequestId, UNANSWERED_FOR,
 };
 use keyway_transport::{Channel, PingId, Route};
 use keyway_wire::{StreamKind, Time, Token, VERSION};
@@ -187,6 +187,7 @@ impl Control {
             return;
         };
         peer.channels.retain(|known| *known != channel);
+        peer.expected &= !peer.channels.is_empty();
         if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
             association.remove_route(now, Route::Relay { channel });
         }
@@ -509,10 +510,11 @@ impl Control {
         self.tidy(worker, id);
     }
 
-    /// The channel to a peer that has nothing else here stays open until an INIT has come through it.
+    /// The channel to a peer that has nothing else here stays open until an INIT has come through it, for as long as the server
+    /// keeps it too: the peer goes on sending through it for that long, not being told if it is closed here.
     fn expect(&mut self, now: Time, id: NodeId) {
         self.peer(id).expected = true;
-        let until = now + self.config.half_open_lifetime;
+        let until = now + UNANSWERED_FOR;
         self.alarms.set(Alarm::Expected(id), Some(until));
     }
 

@@ -8,7 +8,7 @@ use super::errand::{Kind, Progress};
 use super::stage::{Assigned, Stage};
 
 /// How long the worst of a bad network is felt: for 30 s, a relay does not say that nobody wanted to hear of a channel.
-const HEALING: Duration = Duration::from_secs(45);
+const HEALING: Duration = Duration::from_secs(30);
 
 impl Stage<'_> {
     /// Whether nothing more is to be expected of an errand.

@@ -159,21 +159,31 @@ impl Path {
     }
 
     /// When the next check is due: an acknowledgement is owed, and one more probe timeout has passed without any. Counted from
-    /// the last check, so that whoever slept through many of them makes one, and gives the peer time to answer.
-    pub(crate) fn check_at(&self) -> Option<Time> {
+    /// the last check, so that whoever slept through many of them makes one, and gives the peer time to answer. Where there is
+    /// no alternative, and patience is left after the last of [`CHECKS`], it ends with one more: checks in between would decide
+    /// nothing, and wake whoever runs on a battery at each probe timeout.
+    pub(crate) fn check_at(&self, last_patience: Option<Duration>) -> Option<Time> {
         if self.health == Health::Dead {
             return None;
         }
         let since = self.recovery.unacked_since()?;
-        let has_checked = since == self.checked_since && self.checks > 0;
-        let last = if has_checked { self.checked_at } else { since };
-        Some(last + self.recovery.pto_base())
+        let checks = if since == self.checked_since {
+            self.checks
+        } else {
+            0
+        };
+        let last = if checks > 0 { self.checked_at } else { since };
+        let next = last + self.recovery.pto_base();
+        Some(match last_patience {
+            Some(patience) if checks >= CHECKS => next.max(since + patience),
+            Some(_) | None => next,
+        })
     }
 
     /// Checks the path if that is due. Without an alternative it is given up only after `last_patience`: to leave it has
     /// no use then, and a path that loses much should not be left.
     pub(crate) fn check(&mut self, now: Time, last_patience: Option<Duration>) -> Option<Check> {
-        if self.check_at().is_none_or(|at| at > now) {
+        if self.check_at(last_patience).is_none_or(|at| at > now) {
             return None;
         }
         let since = self.recovery.unacked_since()?;

@@ -1,5 +1,7 @@
 //! What time brings about.
 
+use std::time::Duration;
+
 use keyway_wire::Time;
 use keyway_wire::planted::{Fault, planted};
 
@@ -82,7 +84,7 @@ impl Association {
                 continue;
             }
             earliest.maybe(path.recovery.timeout());
-            earliest.maybe(path.check_at());
+            earliest.maybe(path.check_at(self.last_patience(path.id)));
         }
         for id in self.kept_alive() {
             earliest.maybe(self.keepalive_at(id));
@@ -92,14 +94,12 @@ impl Association {
     /// Recovery of one path: what was lost goes out again, and a path that stays silent is left.
     fn on_path_timeout(&mut self, now: Time, id: PathId) {
         let alternative = self.paths.alternative(id);
+        let last_patience = self.last_patience(id);
         let Some(path) = self.paths.get_mut(id) else {
             return;
         };
         let route = path.route;
         let timeout = path.recovery.on_timeout(now, &mut self.outcome);
-        let last_patience = alternative
-            .is_none()
-            .then_some(self.config.last_path_patience);
         let check = path.check(now, last_patience);
         let repeat = match timeout {
             TimeoutOutcome::Pto { .. } => path.recovery.probe_frames().flatten().copied().collect(),
@@ -120,6 +120,12 @@ impl Association {
             }
             Some(Check::StillLate) | None => {}
         }
+    }
+
+    /// For how long a path may owe an acknowledgement beyond its checks: while it is the only one.
+    fn last_patience(&self, id: PathId) -> Option<Duration> {
+        let is_last = self.paths.alternative(id).is_none();
+        is_last.then_some(self.config.last_path_patience)
     }
 
     /// The paths that are kept open though nothing is sent there.

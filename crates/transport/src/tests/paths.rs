@@ -111,6 +111,35 @@ fn a_transfer_moves_to_the_relay_when_the_direct_path_dies() {
     }
 }
 
+#[test]
+fn a_lone_path_that_is_doubted_wakes_nobody_all_the_time() {
+    for seed in seeds(6) {
+        let mut pair = Pair::new(seed, vec![direct(Faults::none(1))]);
+        pair.transfer(20_000, 60 * SECOND);
+        pair.run_for(SECOND);
+        pair.network.links[0].cut(true);
+        pair.start_transfer(20_000);
+        let (cut, before) = (pair.now, pair.wakeups);
+        let lost = |pair: &Pair| {
+            let ends = [&pair.a, &pair.b];
+            let times =
+                ends.map(|end| end.last(|event| matches!(event, AssociationEvent::RouteLost(_))));
+            times
+                .into_iter()
+                .flatten()
+                .max()
+                .filter(|_| times.iter().all(Option::is_some))
+        };
+        assert!(pair.run_until(10 * SECOND, |pair| lost(pair).is_some()));
+        let patience = lost(&pair).unwrap().saturating_since(cut);
+        let about_three = 3 * SECOND..4 * SECOND;
+        assert!(about_three.contains(&patience), "seed {seed}: {patience:?}");
+        // At each end three checks, the last one, the probes of recovery, and little else.
+        let wakeups = pair.wakeups - before;
+        assert!(wakeups <= 40, "seed {seed}: {wakeups}");
+    }
+}
+
 // F5, R8.9, R8.10
 #[test]
 fn the_answer_to_a_copied_challenge_counts_with_the_probes_that_follow() {
