@@ -28,7 +28,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     command
         .args(["test", "--release", "--locked", "--quiet"])
         .args(["--package", "keyway-cli", "--test", "flood"])
-        .args(["--", "--nocapture"])
+        .args(["--", "--nocapture", "--exact"])
+        .arg("a_flood_of_junk_gets_nothing_and_hinders_nobody")
         .env("KEYWAY_FLOOD_SECONDS", arguments.seconds.to_string())
         .env("KEYWAY_FLOOD_RATE", arguments.rate.to_string());
     process::run(&mut command)

@@ -11,16 +11,14 @@ mod ending;
 mod exit;
 mod forwarding;
 mod identity;
+mod log;
 mod output;
 mod reach;
 mod service;
 mod signals;
 mod usage;
 
-use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
-
-use tracing_subscriber::EnvFilter;
 
 use crate::arguments::Arguments;
 use crate::exit::{Exit, Failure};
@@ -52,7 +50,7 @@ fn run_and_tell() -> Exit {
 }
 
 fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    log_to_stderr();
+    log::to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -65,30 +63,6 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     // Dropping it would wait for a thread that waits for stdin.
     runtime.shutdown_background();
     outcome
-}
-
-/// Warnings and errors, unless `RUST_LOG` asks for more.
-fn log_to_stderr() {
-    let usual = || EnvFilter::new("warn");
-    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(directives) if !directives.trim().is_empty() => {
-            EnvFilter::try_new(&directives).unwrap_or_else(|error| {
-                output::note(format_args!(
-                    "RUST_LOG={directives}: {error}; write RUST_LOG=keyway=debug, for instance; showing warnings alone"
-                ));
-                usual()
-            })
-        }
-        Ok(_) | Err(_) => usual(),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        // Its own complaint about a closed stderr would go to stderr, and end the process.
-        .log_internal_errors(false)
-        .init();
 }
 
 /// A panic is a bug of ours, and is told as one: in one line, with the place.

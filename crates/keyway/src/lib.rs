@@ -28,6 +28,11 @@
 //! usually within a second. A server is itself a node ([`NodeBuilder::serve_rendezvous`]). Two nodes that
 //! know each other's addresses need none: see [`PeerAddr`].
 //!
+//! # Logs
+//!
+//! Events go to [`tracing`](https://docs.rs/tracing). What others can cause again and again is told at `debug` and `trace`; a
+//! subscriber that keeps those levels bounds their rate, or lets strangers fill its disk.
+//!
 //! # What this crate is
 //!
 //! The tokio side of Keyway: sockets, clock, tasks and buffers. What a node decides is decided in `keyway-node`, which does no

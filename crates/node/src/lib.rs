@@ -60,6 +60,11 @@
 //! One `Control` decides about peers (handshakes, records, relay channels, direct paths, policy). A `Worker` owns associations
 //! (`keyway-transport`), finds them by connection id, keeps their timers and lets them send in turn.
 //!
+//! # Logs
+//!
+//! `tracing` is told at `info` and above what this node does, which nobody else can make it do more than about once a second. What
+//! others do (they connect, break the protocol, send what cannot be read) is `debug` or `trace`, and as frequent as they like.
+//!
 //! # Not here
 //!
 //! Sockets, clocks, name resolution, deadlines of calls, and buffers that an application reads and writes at its own pace.

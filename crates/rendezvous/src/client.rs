@@ -39,6 +39,8 @@ pub struct ClientHalf {
     output: Vec<u8>,
     requests: Requests,
     channels: Channels,
+    /// Records that were published, and that the server has not spoken of.
+    publishing: u64,
     events: VecDeque<ClientEvent>,
 }
 
@@ -58,6 +60,7 @@ impl ClientHalf {
     /// The stream is gone, and all channels with it. Requests without an answer are refused.
     pub fn disconnected(&mut self) {
         self.connected = false;
+        self.publishing = 0;
         self.reader = MessageReader::default();
         self.output.clear();
         for token in self.channels.clear() {
@@ -71,10 +74,12 @@ impl ClientHalf {
     /// Publishes a record of this node. Without a stream, nothing happens: the record belongs after
     /// [`connected`](Self::connected), and again before it expires.
     ///
-    /// The answer is one of [`ClientEvent::Published`], [`ClientEvent::Stale`] and [`ClientEvent::NotPublished`].
+    /// The answer is one of [`ClientEvent::Published`], [`ClientEvent::Stale`] and [`ClientEvent::NotPublished`], and there is one
+    /// at most: what a server says of a record that nobody published is not heard.
     pub fn publish(&mut self, record: &Signed<Record>) {
         if self.connected {
             let (bytes, signature) = (record.bytes().to_vec(), *record.signature());
+            self.publishing += 1;
             self.send(ToServer::Publish {
                 record: bytes,
                 signature,

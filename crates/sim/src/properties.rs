@@ -5,6 +5,7 @@ mod forged;
 mod handshake_bursts;
 mod handshake_loss;
 mod idle;
+mod ladder;
 mod rebind;
 mod rekey;
 mod silence;
@@ -50,7 +51,7 @@ pub struct Report {
 }
 
 /// All properties.
-pub const ALL: [Property; 12] = [
+pub const ALL: [Property; 13] = [
     Property {
         name: "swarm",
         promise: "whatever nodes and networks do, the invariants hold; healed, everything works; closed, nothing is left",
@@ -60,6 +61,11 @@ pub const ALL: [Property; 12] = [
         name: "transfer",
         promise: "10 MB both ways arrive unchanged over 5 % loss, 3 % reorder, 2 % duplication, 1 % corruption, without a stall over 10 s",
         check: transfer::check,
+    },
+    Property {
+        name: "ladder",
+        promise: "data arrive unchanged over links of nine kinds, each worse than the one before; the worst of them breaks nothing",
+        check: ladder::check,
     },
     Property {
         name: "upgrade",

@@ -12,8 +12,9 @@ mod honest;
 mod junk;
 mod memory;
 
+use std::collections::BTreeMap;
 use std::net::UdpSocket;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::{command, service};
 use honest::{Honest, Phase};
@@ -25,6 +26,9 @@ const SECONDS: &str = "KEYWAY_FLOOD_SECONDS";
 
 /// Packets a second.
 const RATE: &str = "KEYWAY_FLOOD_RATE";
+
+/// Lines of one kind that the log takes at once; from there on, one a second.
+const BURST: usize = 20;
 
 /// Connections made in each phase.
 const DIALS: u32 = 100;
@@ -85,7 +89,10 @@ fn a_flood_of_junk_gets_nothing_and_hinders_nobody() {
         sent.is_no_weapon(),
         "answers are longer than what asked:\n{sent}"
     );
-    assert_eq!(serving.words_within(Duration::ZERO, "panicked").ok(), None);
+    let said = serving.all_that_was_said();
+    assert!(!said.contains("panicked"), "{said}");
+    // F8: by default, the log has nothing to tell of a flood.
+    assert_eq!(lines_of_log(&said).count(), 0, "{said}");
     if measured.is_some() {
         assert!(made >= DIALS_MIN, "{made} connections were made in time");
         assert!(during.goodput() >= GOODPUT_MIN * idle);
@@ -95,8 +102,57 @@ fn a_flood_of_junk_gets_nothing_and_hinders_nobody() {
     }
 }
 
+// F8
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how many lines there may be depends on the time that they take"
+)]
+fn a_flood_does_not_fill_the_log_whatever_was_asked_of_it() {
+    let time = Duration::from_secs(2);
+    let port = free_port();
+    let (mut serving, id) = serve_with_log(port, "keyway=trace");
+    let target = ([127, 0, 0, 1], port).into();
+    let mut honest = Honest::new(PeerAddr::new(id, [target]));
+    let start = Instant::now();
+    let junk = Junk::start(target, &id, 2_000);
+    honest.spend(time, DIALS);
+    let sent = junk.stop();
+    let seconds = usize::try_from(start.elapsed().as_secs()).unwrap() + 1;
+    let said = serving.all_that_was_said();
+    let mut kinds = BTreeMap::<_, usize>::new();
+    for line in lines_of_log(&said) {
+        *kinds.entry(kind_of_line(line)).or_default() += 1;
+    }
+    assert!(
+        said.contains("lines like the next were left out"),
+        "nothing was provoked:\n{sent}\n{said}"
+    );
+    for (kind, count) in &kinds {
+        assert!(*count <= BURST + seconds, "{count} times `{kind}`:\n{said}");
+    }
+}
+
+/// The lines of the log, which begin with the time.
+fn lines_of_log(said: &str) -> impl Iterator<Item = &str> {
+    said.lines()
+        .filter(|line| line.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// What a line says, without its time, level and values.
+fn kind_of_line(line: &str) -> String {
+    let words = line.split_whitespace().skip(2);
+    let words: Vec<_> = words.take_while(|word| !word.contains('=')).collect();
+    words.join(" ")
+}
+
 /// A node under the flood's aim: whoever comes may use it.
 fn serve(port: u16) -> (command::Running, NodeId) {
+    serve_with_log(port, "")
+}
+
+/// The same, with what the log is asked for.
+fn serve_with_log(port: u16, log: &str) -> (command::Running, NodeId) {
     let echo = service::serve(honest::echo);
     let drain = service::serve(honest::drain);
     let mut command = command::keyway([
@@ -108,7 +164,7 @@ fn serve(port: u16) -> (command::Running, NodeId) {
         "--bind",
         &format!("127.0.0.1:{port}"),
     ]);
-    let mut serving = command::Running::start(&mut command);
+    let mut serving = command::Running::start(command.env("RUST_LOG", log));
     let id = serving.ready().parse().unwrap();
     (serving, id)
 }

@@ -15,6 +15,7 @@ mod failures;
 mod harness;
 mod identity;
 mod killing;
+mod logging;
 mod measuring;
 mod piping;
 mod secrets;

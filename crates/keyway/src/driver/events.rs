@@ -64,7 +64,7 @@ impl Driver {
                 peer,
                 path,
             } => {
-                tracing::info!(%peer, path = %Route::from_kind(path), "packets go this way");
+                tracing::debug!(%peer, path = %Route::from_kind(path), "packets go this way");
                 self.channels.path_changed(&self.node, association);
             }
             Event::Stalled(association) => self.stalls.begin(now, association),

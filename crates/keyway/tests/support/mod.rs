@@ -9,6 +9,8 @@
     reason = "a module that several test binaries include"
 )]
 
+pub mod proxy;
+
 use std::time::Duration;
 
 use keyway::{Allow, Listener, Node, NodeBuilder, PeerAddr};

@@ -5,7 +5,7 @@ use keyway_transport::{Association, AssociationEvent, EndReason, Keepalive, Rout
 use keyway_wire::planted::{Fault, planted};
 use keyway_wire::{ServiceName, StreamKind, Time};
 use rand_core::Rng;
-use tracing::info;
+use tracing::debug;
 
 use super::{Alarm, Control};
 use crate::directory::Addressee;
@@ -94,7 +94,7 @@ impl Control {
         let waiting = std::mem::take(&mut peer.waiting);
         let channels = peer.channels.clone();
         let server = peer.server;
-        info!(peer = %id, "connected");
+        debug!(peer = %id, "connected");
         for connect in waiting {
             self.events.push_back(Event::Connected {
                 id: connect,
@@ -278,7 +278,7 @@ impl Control {
             association.end(reason.clone());
         }
         self.linger(worker, now, id, key);
-        info!(peer = %id, ?reason, "association ended");
+        debug!(peer = %id, ?reason, "association ended");
         self.events.push_back(Event::Ended {
             association: key,
             peer: id,

@@ -7,7 +7,7 @@ use keyway_identity::NodeId;
 use keyway_rendezvous::{ClientId, ServerHalf, ServerOutput};
 use keyway_transport::{Route, codes};
 use keyway_wire::{RELAY_HEADER_LEN, RelayHeader, Time};
-use tracing::info;
+use tracing::debug;
 
 use super::lifecycle::is_validated;
 use super::{Alarm, Control, Internal, direct_address};
@@ -132,7 +132,7 @@ impl Control {
         };
         let client = client_id(stream.association);
         if let Err(error) = relay.half.handle_bytes(now, wall, client, bytes) {
-            info!(%error, "a client does not keep to the protocol");
+            debug!(%error, "a client does not keep to the protocol");
             if let Some(association) = worker.touch(stream.association) {
                 association.close(now, codes::PROTOCOL_VIOLATION, "rendezvous");
             }

@@ -16,15 +16,17 @@ impl ClientHalf {
     pub(super) fn handle_message(&mut self, wall: Wall, seen: &mut SeenRecords, message: ToClient) {
         let event = match message {
             ToClient::Published { epoch, sequence } => {
-                Some(ClientEvent::Published { epoch, sequence })
+                self.of_publication(ClientEvent::Published { epoch, sequence })
             }
-            ToClient::Stale { epoch, sequence } => Some(ClientEvent::Stale { epoch, sequence }),
+            ToClient::Stale { epoch, sequence } => {
+                self.of_publication(ClientEvent::Stale { epoch, sequence })
+            }
             ToClient::NotPublished {
                 reason,
                 server_time,
             } => {
                 let reason = publish_failure(reason, server_time);
-                Some(ClientEvent::NotPublished { reason })
+                self.of_publication(ClientEvent::NotPublished { reason })
             }
             ToClient::Found {
                 request,
@@ -60,6 +62,12 @@ impl ClientHalf {
             ToClient::Unknown => None,
         };
         self.events.extend(event);
+    }
+
+    /// An answer to one of the records that were published; not more of them than there are records.
+    fn of_publication(&mut self, answer: ClientEvent) -> Option<ClientEvent> {
+        self.publishing = self.publishing.checked_sub(1)?;
+        Some(answer)
     }
 
     fn found(

@@ -302,6 +302,7 @@ fn half_a_message_of_an_old_stream_does_not_spoil_the_next_one() {
         .handle_bytes(NOW, &mut world.seen, &[0, 200, 1, 2, 3])
         .unwrap();
     world.client.connected();
+    world.client.publish(&signed(1, record(1, 1, 2)));
     let published = ClientEvent::Published {
         epoch: 1,
         sequence: 2,
@@ -313,6 +314,28 @@ fn half_a_message_of_an_old_stream_does_not_spoil_the_next_one() {
         }),
         [published]
     );
+}
+
+// F8
+#[test]
+fn a_server_speaks_of_each_record_once_and_of_none_that_it_was_not_given() {
+    let mut world = World::connected();
+    let refused = || ToClient::NotPublished {
+        reason: generated::PublishRefusal::Full,
+        server_time: NOW,
+    };
+    let event = ClientEvent::NotPublished {
+        reason: PublishFailure::Full,
+    };
+    assert_eq!(world.say(refused()), []);
+    world.client.publish(&signed(1, record(1, 1, 1)));
+    world.client.publish(&signed(1, record(1, 1, 2)));
+    assert_eq!(world.say(refused()), std::slice::from_ref(&event));
+    assert_eq!(world.say(refused()), [event]);
+    assert_eq!(world.say(refused()), []);
+    let (epoch, sequence) = (1, 2);
+    assert_eq!(world.say(ToClient::Published { epoch, sequence }), []);
+    assert_eq!(world.say(ToClient::Stale { epoch, sequence }), []);
 }
 
 #[test]
@@ -394,6 +417,7 @@ fn the_server_says_why_a_record_is_not_stored() {
             PublishFailure::Invalid,
         ),
     ] {
+        world.client.publish(&signed(1, record(1, 1, 1)));
         let answer = world.say(ToClient::NotPublished {
             reason,
             server_time,
