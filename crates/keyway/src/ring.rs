@@ -103,11 +103,6 @@ impl Ring {
         );
     }
 
-    /// Takes whatever comes from here on.
-    pub(crate) const fn unlimit(&mut self) {
-        self.limit = usize::MAX;
-    }
-
     /// Copies the octets from `offset` on into `out`, which is at most as long as what is there.
     pub(crate) fn peek(&self, offset: usize, out: &mut [u8]) {
         debug_assert!(offset + out.len() <= self.len, "cannot look beyond the end");

@@ -1,5 +1,6 @@
 //! The node: control and a worker, joined by the five verbs and by what an application asks for.
 
+mod receive;
 mod streams;
 
 use std::net::{IpAddr, SocketAddr};
@@ -7,27 +8,24 @@ use std::net::{IpAddr, SocketAddr};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
-use keyway_wire::planted::{Fault, planted};
-use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
+use keyway_wire::{RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
 
 use crate::census::Census;
 use crate::config::Config;
 use crate::control::Control;
-use crate::directory::Addressee;
 use crate::event::{Event, PathKind};
-use crate::io::{Arrival, SocketId, Transmit};
+use crate::io::{SocketId, Transmit};
 use crate::keys::{AssociationKey, ConnectId, LookupId};
 use crate::policy::Allow;
 use crate::worker::Worker;
-
-/// The first octet of a relayed packet.
-const RELAYED: u8 = 5;
 
 /// A Keyway node without I/O. See the [crate's page](crate) for the loop that drives it.
 #[derive(Debug)]
 pub struct Node {
     control: Control,
     worker: Worker,
+    /// Whose batch was polled last, and for which way.
+    last_sender: Option<(AssociationKey, Route)>,
 }
 
 impl Node {
@@ -38,6 +36,7 @@ impl Node {
         Self {
             control: Control::new(now, wall, secret, seed, config),
             worker: Worker::new(0),
+            last_sender: None,
         }
     }
 
@@ -81,142 +80,6 @@ impl Node {
 
     // ---- the five verbs ----
 
-    /// Takes datagrams that arrived together: `buffer` holds one after another, each `stride` octets long, the last one
-    /// perhaps shorter. The buffer is used as working space: packets are opened in place.
-    ///
-    /// What is not authentic changes nothing and is not answered.
-    pub fn handle_batch(&mut self, now: Time, arrival: Arrival, buffer: &mut [u8], stride: usize) {
-        let mut touched: Option<AssociationKey> = None;
-        let mut rest = buffer;
-        while let Some(first) = rest.first().copied() {
-            let len = stride.max(1).min(rest.len());
-            let mut taken = len;
-            match first {
-                RELAYED => {
-                    taken = self.control.relay_batch(
-                        &mut self.worker,
-                        now,
-                        arrival.remote,
-                        rest,
-                        stride.max(1),
-                    );
-                    if taken == 0 {
-                        taken = len;
-                        self.handle_relayed(now, arrival, &mut rest[..len], &mut touched);
-                    }
-                }
-                _ => {
-                    let route = Route::Direct {
-                        remote: arrival.remote,
-                    };
-                    self.handle_packet(now, arrival, route, &mut rest[..len], &mut touched);
-                }
-            }
-            rest = &mut rest[taken..];
-        }
-        self.batch_done(now, touched);
-        self.settle(now);
-    }
-
-    /// A packet that a relay passed on to us.
-    fn handle_relayed(
-        &mut self,
-        now: Time,
-        arrival: Arrival,
-        packet: &mut [u8],
-        touched: &mut Option<AssociationKey>,
-    ) {
-        let Ok(header) = RelayHeader::parse(packet) else {
-            return;
-        };
-        if let Some(channel) = self.control.channel(header.token) {
-            let route = Route::Relay { channel };
-            self.handle_packet(
-                now,
-                arrival,
-                route,
-                &mut packet[RELAY_HEADER_LEN..],
-                touched,
-            );
-        }
-    }
-
-    fn handle_packet(
-        &mut self,
-        now: Time,
-        arrival: Arrival,
-        route: Route,
-        packet: &mut [u8],
-        touched: &mut Option<AssociationKey>,
-    ) {
-        match DataHeader::parse(packet) {
-            Ok(header) => self.handle_data(now, arrival, route, header.cid, packet, touched),
-            Err(_) => self
-                .control
-                .handle_handshake(&mut self.worker, now, route, packet),
-        }
-    }
-
-    fn handle_data(
-        &mut self,
-        now: Time,
-        arrival: Arrival,
-        route: Route,
-        cid: Cid,
-        packet: &mut [u8],
-        touched: &mut Option<AssociationKey>,
-    ) {
-        let candidates = match self.worker.directory.find(&cid) {
-            None => return,
-            Some(Addressee::Association(key)) => {
-                return self.deliver(now, arrival, route, key, packet, touched);
-            }
-            Some(Addressee::Pending(peer)) => self.control.half_open_of(&peer),
-        };
-        // Opening destroys the packet where the key is wrong, so each but the last gets a copy of its own.
-        let Some((last, others)) = candidates.split_last() else {
-            return;
-        };
-        for key in others {
-            self.deliver(now, arrival, route, *key, &mut packet.to_vec(), touched);
-        }
-        self.deliver(now, arrival, route, *last, packet, touched);
-    }
-
-    fn deliver(
-        &mut self,
-        now: Time,
-        arrival: Arrival,
-        route: Route,
-        key: AssociationKey,
-        packet: &mut [u8],
-        touched: &mut Option<AssociationKey>,
-    ) {
-        if *touched != Some(key) {
-            self.batch_done(now, touched.take());
-        }
-        // What is dropped must not be felt: not even by letting an association speak that had something left to say.
-        let Some(association) = self.worker.get_mut(key) else {
-            return;
-        };
-        match association.handle_data(now, route, arrival.local, arrival.ecn, packet) {
-            Ok(()) => {
-                self.worker.wake(key);
-                *touched = Some(key);
-            }
-            Err(_) if planted(Fault::CloseWithoutAuthentic) => {
-                association.end(keyway_transport::EndReason::TimedOut);
-            }
-            Err(error) => tracing::trace!(%error, "a packet was dropped"),
-        }
-    }
-
-    fn batch_done(&mut self, now: Time, touched: Option<AssociationKey>) {
-        if let Some(association) = touched.and_then(|key| self.worker.touch(key)) {
-            association.batch_done(now);
-        }
-    }
-
     /// Does what is due. A no-op when nothing is.
     pub fn handle_timeout(&mut self, now: Time) {
         self.worker.handle_timeout(now);
@@ -227,25 +90,36 @@ impl Node {
     /// The next datagrams to send; their octets are `batch.bytes()`. To be called until it returns `None`, after every other
     /// call that takes `&mut self`.
     pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+        self.last_sender = None;
         loop {
             if let Some(transmit) = self.control_transmit(now, batch) {
                 return Some(transmit);
             }
-            let Some((_, transmit)) = self.worker.poll_transmit(now, batch) else {
+            let Some((key, transmit)) = self.worker.poll_transmit(now, batch) else {
                 self.settle(now);
                 if self.poll_timeout(now).is_none_or(|deadline| deadline > now) {
                     return None;
                 }
                 // Settling may have given an association something to say; what is merely due waits for `handle_timeout`.
-                let (_, transmit) = self.worker.poll_transmit(now, batch)?;
-                if let Some(transmit) = self.address(&transmit) {
+                let (key, transmit) = self.worker.poll_transmit(now, batch)?;
+                if let Some(transmit) = self.address(key, &transmit) {
                     return Some(transmit);
                 }
                 continue;
             };
-            if let Some(transmit) = self.address(&transmit) {
+            if let Some(transmit) = self.address(key, &transmit) {
                 return Some(transmit);
             }
+        }
+    }
+
+    /// The system did not take what was polled last, because its datagrams of `size` octets are larger than the interface
+    /// allows. They are lost; smaller ones follow.
+    pub fn datagrams_refused(&mut self, now: Time, size: usize) {
+        if let Some((key, route)) = self.last_sender.take()
+            && let Some(association) = self.worker.touch(key)
+        {
+            association.packets_refused(now, &route, size);
         }
     }
 
@@ -293,8 +167,13 @@ impl Node {
         })
     }
 
-    fn address(&self, transmit: &keyway_transport::Transmit) -> Option<Transmit> {
+    fn address(
+        &mut self,
+        key: AssociationKey,
+        transmit: &keyway_transport::Transmit,
+    ) -> Option<Transmit> {
         let (socket, remote) = self.resolve(transmit.route)?;
+        self.last_sender = Some((key, transmit.route));
         Some(Transmit {
             socket,
             remote,

@@ -55,11 +55,13 @@ impl Batch {
     }
 
     /// Octets filled.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Room for one more segment of at most `size` octets, or `None` when the batch is full.
+    #[inline]
     pub(crate) fn room(&mut self, size: usize) -> Option<&mut [u8]> {
         let end = self.len + size;
         if end > Self::LEN_MAX {
@@ -69,6 +71,7 @@ impl Batch {
     }
 
     /// Keeps the first `size` octets of the room that was given last.
+    #[inline]
     pub(crate) fn push(&mut self, size: usize) {
         debug_assert!(
             self.len + size <= Self::CAPACITY,

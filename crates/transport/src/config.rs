@@ -14,7 +14,8 @@ pub struct AssociationConfig {
     /// Windows, buffers and counts of streams and datagrams.
     pub streams: StreamLimits,
 
-    /// The largest UDP payload that is probed for and accepted: 1,452 is what an Ethernet of 1,500 leaves to IPv6.
+    /// The largest UDP payload that is probed for and accepted: 65,487, the most that one system call sends. What each
+    /// path carries of that is found out.
     pub udp_payload_max: u32,
 
     /// The longest that an acknowledgement is held back: 25 ms, as in QUIC (RFC 9000, 18.2).
@@ -69,7 +70,7 @@ impl Default for AssociationConfig {
     fn default() -> Self {
         Self {
             streams: StreamLimits::default(),
-            udp_payload_max: 1452,
+            udp_payload_max: 65_487,
             ack_delay_max: Duration::from_millis(25),
             ack_delay_min: Duration::from_micros(500),
             ack_packets_max: 32,

@@ -1,9 +1,10 @@
 //! How large packets may be: a small form of packetization-layer path MTU discovery (RFC 8899; RFC 9000, 14).
 //!
-//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once;
-//! when that passes and the ends allow for more (jumbo frames, loopback), it tries all that they allow. There is no binary
-//! search between these: a size that neither ethernet nor the interface explains is rare, and each wrong guess costs a
-//! timeout.
+//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once.
+//! When that passes it tries all that the ends allow (loopback, with nothing but memory in between), then [`JUMBO`]; when it
+//! does not, [`TUNNEL`]. There is no binary search between these: a size that no common kind of link explains is rare, and
+//! each wrong guess costs a timeout. Guesses beyond the interface of this machine cost nothing, since its system refuses
+//! them at once.
 
 use std::time::Duration;
 
@@ -14,6 +15,12 @@ pub(crate) const BASE: u32 = 1_200;
 
 /// What ethernet's 1,500 octets leave after the headers of IPv6 (40) and UDP (8).
 pub(crate) const COMMON: u32 = 1_452;
+
+/// What the frames of 9,000 octets leave that the networks of data centres carry.
+const JUMBO: u32 = 8_952;
+
+/// What is left inside of a tunnel: 1,420 octets in WireGuard's, less the headers.
+const TUNNEL: u32 = 1_372;
 
 /// Tries of one size (RFC 8899, 5.1.2, `MAX_PROBES`).
 const TRIES: u8 = 3;
@@ -38,6 +45,8 @@ enum Search {
 pub(crate) struct MtuProbe {
     current: u32,
     limit: u32,
+    /// The smallest size that did not pass since the search began.
+    failed: u32,
     search: Search,
     /// Probes of the next size that were lost.
     tries: u8,
@@ -51,6 +60,7 @@ impl MtuProbe {
         Self {
             current: BASE.min(limit),
             limit,
+            failed: u32::MAX,
             search: Search::Ready(Time::ZERO),
             tries: 0,
             suspicions: 0,
@@ -78,20 +88,38 @@ impl MtuProbe {
     /// A probe of that size arrived.
     pub(crate) fn on_probe_acked(&mut self, size: u32) {
         self.current = self.current.max(size.min(self.limit));
-        self.restart(Time::ZERO);
+        self.tries = 0;
+        self.suspicions = 0;
+        self.next_size(Time::ZERO);
     }
 
-    /// A probe was lost. The next one leaves no sooner than `retry_at`, or in ten minutes after the last try.
+    /// A probe was lost. The next one leaves no sooner than `retry_at`: of the same size, of the next smaller one after the
+    /// last try, and in ten minutes when there is none.
     pub(crate) fn on_probe_lost(&mut self, now: Time, retry_at: Time) {
         if self.search != Search::Outstanding {
             return;
         }
         self.tries += 1;
-        if self.tries < TRIES {
-            self.search = Search::Ready(retry_at);
-        } else {
-            self.restart(now + RAISE_AFTER);
+        self.search = Search::Ready(retry_at);
+        if self.tries == TRIES {
+            self.fail_target(now);
         }
+    }
+
+    /// This machine did not let a packet of that size out. Returns whether packets have to become smaller.
+    pub(crate) fn on_refused(&mut self, now: Time, size: u32) -> bool {
+        if size <= BASE {
+            return false;
+        }
+        self.failed = self.failed.min(size);
+        let shrinks = self.current >= self.failed;
+        if shrinks {
+            self.current = BASE.min(self.limit);
+        }
+        self.tries = 0;
+        self.suspicions = 0;
+        self.next_size(now);
+        shrinks
     }
 
     /// A packet of that size arrived, which was no probe.
@@ -125,19 +153,40 @@ impl MtuProbe {
         self.suspicions = 0;
     }
 
+    /// Begins anew, as if nothing had failed.
     fn restart(&mut self, from: Time) {
         self.search = Search::Ready(from);
+        self.failed = u32::MAX;
         self.tries = 0;
         self.suspicions = 0;
     }
 
-    fn target(&self) -> Option<u32> {
-        let target = if self.current < COMMON {
-            COMMON.min(self.limit)
+    /// The size that was searched for does not pass.
+    fn fail_target(&mut self, now: Time) {
+        self.failed = self.target().unwrap_or(self.failed);
+        self.tries = 0;
+        if self.target().is_none() {
+            self.restart(now + RAISE_AFTER);
+        }
+    }
+
+    /// Goes on with the next size, if something larger than now may pass.
+    fn next_size(&mut self, now: Time) {
+        if self.target().is_some() || self.failed == u32::MAX {
+            self.search = Search::Ready(now);
         } else {
-            self.limit
+            self.restart(now + RAISE_AFTER);
+        }
+    }
+
+    fn target(&self) -> Option<u32> {
+        let passes = |size: &u32| self.current < *size && *size < self.failed;
+        let sizes = if self.current < COMMON {
+            [COMMON.min(self.limit), TUNNEL.min(self.limit)]
+        } else {
+            [self.limit, JUMBO.min(self.limit)]
         };
-        (target > self.current).then_some(target)
+        sizes.into_iter().find(passes)
     }
 }
 
@@ -203,10 +252,45 @@ mod tests {
     }
 
     #[test]
+    fn what_jumbo_frames_and_tunnels_leave_is_found() {
+        let mut mtu = MtuProbe::new(65_487);
+        let tried = search(&mut mtu, 9_000, at(0));
+        assert_eq!(tried, [1_452, 65_487, 65_487, 65_487, 8_952]);
+        assert_eq!(mtu.current(), 8_952);
+        assert_eq!(mtu.due(at(599)), None);
+        assert_eq!(mtu.due(at(600)), Some(65_487));
+        let mut mtu = MtuProbe::new(65_487);
+        assert_eq!(search(&mut mtu, 1_400, at(0)), [1_452, 1_452, 1_452, 1_372]);
+        assert_eq!(mtu.current(), 1_372);
+    }
+
+    #[test]
+    fn what_this_machine_refuses_is_not_tried_again_at_once() {
+        let mut mtu = MtuProbe::new(65_487);
+        mtu.on_probe_acked(1_452);
+        mtu.on_probe_sent();
+        assert!(!mtu.on_refused(at(1), 65_487));
+        assert_eq!(mtu.due(at(1)), Some(8_952));
+        mtu.on_probe_sent();
+        assert!(!mtu.on_refused(at(1), 8_952));
+        assert_eq!((mtu.current(), mtu.due(at(600))), (1_452, None));
+        assert_eq!(mtu.due(at(601)), Some(65_487));
+    }
+
+    #[test]
+    fn packets_that_the_machine_refuses_by_now_become_small_at_once() {
+        let mut mtu = MtuProbe::new(65_487);
+        search(&mut mtu, 65_487, at(0));
+        assert!(mtu.on_refused(at(1), 65_487));
+        assert_eq!((mtu.current(), mtu.due(at(1))), (1_200, Some(1_452)));
+        assert!(!mtu.on_refused(at(1), 1_200), "nothing smaller is of use");
+    }
+
+    #[test]
     fn three_probes_are_tried_and_then_again_after_ten_minutes() {
         // RFC 8899, 5.1.1 and 5.1.2.
         let mut mtu = MtuProbe::new(1_452);
-        assert_eq!(search(&mut mtu, 1_280, at(0)), [1_452; 3]);
+        assert_eq!(search(&mut mtu, 1_280, at(0))[..3], [1_452; 3]);
         assert_eq!(mtu.current(), 1_200);
         assert_eq!(mtu.due(at(599)), None);
         assert_eq!(search(&mut mtu, 1_452, at(600)), [1_452]);

@@ -45,6 +45,7 @@ impl Route {
     }
 
     /// Octets that stand in front of each packet on this route.
+    #[inline]
     #[must_use]
     pub const fn overhead(&self) -> usize {
         match self {

@@ -3,8 +3,9 @@
 use keyway_wire::{CidSequence, StreamId};
 use smallvec::SmallVec;
 
-/// What one packet carried that somebody wants to hear about. Four in place: more than that in a packet are small.
-pub(crate) type SentFrames = SmallVec<[SentFrame; 4]>;
+/// What one packet carried that somebody wants to hear about. Two in place, an acknowledgement and a piece of a stream: thousands
+/// of packets are in flight on a fast path, and nearly all of them carry no more.
+pub(crate) type SentFrames = SmallVec<[SentFrame; 2]>;
 
 /// A frame in flight: enough to say what was acknowledged, or what has to go out again.
 ///
@@ -63,6 +64,39 @@ pub(crate) enum SentFrame {
     Ping(Option<PingId>),
 }
 
+impl SentFrame {
+    /// This piece of a stream and `next` as one, if it continues it.
+    pub(crate) fn joined(self, next: &Self) -> Option<Self> {
+        let Self::Stream {
+            stream,
+            offset,
+            len,
+            fin: false,
+        } = self
+        else {
+            return None;
+        };
+        let Self::Stream {
+            stream: next_stream,
+            offset: next_offset,
+            len: next_len,
+            fin,
+        } = *next
+        else {
+            return None;
+        };
+        if next_stream != stream || next_offset != offset + u64::from(len) {
+            return None;
+        }
+        Some(Self::Stream {
+            stream,
+            offset,
+            len: len.checked_add(next_len)?,
+            fin,
+        })
+    }
+}
+
 /// Names one ping that the application asked for, within its association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingId(pub(crate) u64);
@@ -70,6 +104,41 @@ pub struct PingId(pub(crate) u64);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn piece(id: u64, offset: u64, len: u32, fin: bool) -> SentFrame {
+        SentFrame::Stream {
+            stream: StreamId::new(id).unwrap(),
+            offset,
+            len,
+            fin,
+        }
+    }
+
+    #[test]
+    fn a_piece_is_joined_with_the_one_that_continues_it_and_with_no_other() {
+        let first = piece(4, 100, 50, false);
+        assert_eq!(
+            first.joined(&piece(4, 150, 7, true)),
+            Some(piece(4, 100, 57, true))
+        );
+        for other in [
+            piece(4, 151, 7, false),
+            piece(4, 149, 7, false),
+            piece(8, 150, 7, false),
+            SentFrame::MaxData,
+        ] {
+            assert_eq!(first.joined(&other), None, "{other:?}");
+        }
+        assert_eq!(
+            piece(4, 0, 9, true).joined(&piece(4, 9, 1, false)),
+            None,
+            "behind the end"
+        );
+        assert_eq!(
+            piece(4, 0, u32::MAX, false).joined(&piece(4, u64::from(u32::MAX), 1, false)),
+            None
+        );
+    }
 
     /// Thousands are in flight on a fast path.
     #[test]

@@ -19,20 +19,24 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
+    #[inline]
     pub(crate) const fn remaining(&self) -> usize {
         self.rest.len()
     }
 
     /// The octets that were taken since this was a copy of `earlier`.
+    #[inline]
     pub(crate) fn taken_since(&self, earlier: &Self) -> &'a [u8] {
         let taken = earlier.rest.len().saturating_sub(self.rest.len());
         earlier.rest.get(..taken).unwrap_or_default()
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8], Truncated> {
         let truncated = Truncated {
             needed: length,
@@ -43,6 +47,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Truncated> {
         let truncated = Truncated {
             needed: N,
@@ -53,18 +58,22 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(crate) fn octet(&mut self) -> Result<u8, Truncated> {
         self.array().map(|[octet]| *octet)
     }
 
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, Truncated> {
         VarInt::read(self).map(VarInt::value)
     }
 
+    #[inline]
     pub(crate) fn stream(&mut self) -> Result<StreamId, Truncated> {
         VarInt::read(self).map(StreamId::from)
     }
 
+    #[inline]
     pub(crate) fn cid_sequence(&mut self) -> Result<CidSequence, FrameError> {
         let value = self.varint()?;
         let sequence =
@@ -73,12 +82,14 @@ impl<'a> Reader<'a> {
     }
 
     /// As many octets as the variable-length integer in front of them says.
+    #[inline]
     pub(crate) fn prefixed(&mut self) -> Result<&'a [u8], Truncated> {
         let length = self.varint()?;
         // A length that does not fit the address space is longer than any buffer.
         self.bytes(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
+    #[inline]
     pub(crate) fn take_rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
     }
@@ -92,10 +103,12 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    #[inline]
     pub(crate) const fn new(out: &'a mut [u8]) -> Self {
         Self { out, written: 0 }
     }
 
+    #[inline]
     pub(crate) fn octet(&mut self, octet: u8) -> &mut Self {
         self.bytes(&[octet])
     }
@@ -104,6 +117,7 @@ impl<'a> Writer<'a> {
         clippy::indexing_slicing,
         reason = "whoever writes has promised enough room"
     )]
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.out[self.written..self.written + bytes.len()].copy_from_slice(bytes);
         self.written += bytes.len();
@@ -115,12 +129,14 @@ impl<'a> Writer<'a> {
         clippy::indexing_slicing,
         reason = "whoever writes has promised enough room"
     )]
+    #[inline]
     pub(crate) fn varint(&mut self, value: u64) -> &mut Self {
         self.written += VarInt::saturating(value).emit(&mut self.out[self.written..]);
         self
     }
 
     /// The length of `bytes`, then `bytes`.
+    #[inline]
     pub(crate) fn prefixed(&mut self, bytes: &[u8]) -> &mut Self {
         self.varint(bytes.len() as u64).bytes(bytes)
     }
@@ -130,17 +146,20 @@ impl<'a> Writer<'a> {
         clippy::indexing_slicing,
         reason = "whoever writes has promised enough room"
     )]
+    #[inline]
     pub(crate) fn overwrite(&mut self, position: usize, octet: u8) -> &mut Self {
         self.out[position] = octet;
         self
     }
 
     /// Octets that there is room for.
+    #[inline]
     pub(crate) const fn remaining(&self) -> usize {
         self.out.len() - self.written
     }
 
     /// How many octets were written.
+    #[inline]
     pub(crate) const fn finish(&self) -> usize {
         self.written
     }

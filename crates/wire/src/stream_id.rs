@@ -18,6 +18,7 @@ pub struct StreamId(u64);
 
 impl StreamId {
     /// The id of that number, `None` from 2^62 on.
+    #[inline]
     #[must_use]
     pub const fn new(value: u64) -> Option<Self> {
         if value > VarInt::MAX.value() {
@@ -28,6 +29,7 @@ impl StreamId {
     }
 
     /// The number.
+    #[inline]
     #[must_use]
     pub const fn value(self) -> u64 {
         self.0

@@ -23,6 +23,7 @@ impl VarInt {
     pub const MAX: Self = Self((1 << 62) - 1);
 
     /// `value`, or [`VarInt::MAX`] where it is larger.
+    #[inline]
     #[must_use]
     pub const fn saturating(value: u64) -> Self {
         if value > Self::MAX.0 {
@@ -33,12 +34,14 @@ impl VarInt {
     }
 
     /// The number.
+    #[inline]
     #[must_use]
     pub const fn value(self) -> u64 {
         self.0
     }
 
     /// Octets of the shortest encoding: 1, 2, 4 or 8.
+    #[inline]
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "no number encodes to nothing")]
     pub const fn len(self) -> usize {
@@ -62,6 +65,7 @@ impl VarInt {
         clippy::indexing_slicing,
         reason = "the caller has promised enough room"
     )]
+    #[inline]
     pub fn emit(self, out: &mut [u8]) -> usize {
         let len = self.len();
         // The exponent goes into the top two bits of the first octet that is written.
@@ -70,6 +74,7 @@ impl VarInt {
         len
     }
 
+    #[inline]
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Truncated> {
         let first = reader.octet()?;
         let following = (1usize << (first >> 6)) - 1;

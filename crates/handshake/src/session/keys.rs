@@ -75,6 +75,7 @@ impl PhaseCipher {
     ///
     /// # Panics
     /// If there is no room for the tag.
+    #[inline]
     pub(super) fn seal(
         &self,
         header: &[u8],
@@ -94,6 +95,7 @@ impl PhaseCipher {
 
     /// Decrypts `sealed`, which ends in its tag, where it is. False if the tag does not verify or is not there;
     /// `sealed` may then hold anything.
+    #[inline]
     pub(super) fn open(
         &self,
         header: &[u8],

@@ -37,6 +37,7 @@ impl SendKeys {
         self.sealed
     }
 
+    #[inline]
     pub(super) fn seal(
         &mut self,
         header: &[u8],

@@ -239,8 +239,13 @@ impl Driver {
                 self.sockets
                     .poll_send(context, &outgoing.transmit, datagrams, &mut outgoing.sent);
             let Poll::Ready(outcome) = outcome else { break };
-            if outcome == SendOutcome::Unreachable {
-                self.interfaces.hurry(now);
+            match outcome {
+                SendOutcome::Unreachable => self.interfaces.hurry(now),
+                SendOutcome::TooLarge => {
+                    let size = outgoing.transmit.segment_size.min(outgoing.transmit.len);
+                    self.node.datagrams_refused(now, size);
+                }
+                SendOutcome::Sent | SendOutcome::Lost => {}
             }
             self.outgoing = None;
             worked = true;

@@ -174,7 +174,7 @@ mod tests {
         let batch = vec![7; 65_536];
         assert_eq!(
             send(&mut here, &transmit(&there, 65_536, batch.len()), &batch).await,
-            SendOutcome::Lost
+            SendOutcome::TooLarge
         );
         assert_eq!(
             send(&mut here, &transmit(&there, 10, 10), &batch[..10]).await,

@@ -23,6 +23,8 @@ pub(crate) enum SendOutcome {
     Lost,
     /// The same, because there is no way out to that address: the interfaces may have changed.
     Unreachable,
+    /// The same, because the datagrams are larger than the interface takes.
+    TooLarge,
 }
 
 #[derive(Debug)]
@@ -188,7 +190,10 @@ impl Socket {
     }
 
     fn report(&self, error: &io::Error, transmit: &Transmit) -> SendOutcome {
-        // Among them is the probe for a larger packet size that meets the interface's own limit: lost, as it should be.
+        if is_too_large(error) {
+            // Most likely a probe for a larger packet size.
+            return SendOutcome::TooLarge;
+        }
         tracing::debug!(%error, socket = %self.local, remote = %transmit.remote, "sending failed");
         let no_way_out = matches!(
             error.kind(),
@@ -202,6 +207,16 @@ impl Socket {
             SendOutcome::Lost
         }
     }
+}
+
+/// EMSGSIZE, which the standard library has no kind for.
+fn is_too_large(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let too_large = rustix::io::Errno::MSGSIZE.raw_os_error();
+    // WSAEMSGSIZE
+    #[cfg(windows)]
+    let too_large = 10_040;
+    error.raw_os_error() == Some(too_large)
 }
 
 /// Linux answers EINVAL or ENETUNREACH, others EADDRNOTAVAIL, to a source address that no interface has.

@@ -12,11 +12,23 @@ impl Association {
     /// was lost goes out again, wherever that is by then.
     pub(super) fn settle(&mut self, now: Time, route: Route) {
         let mut outcome = std::mem::take(&mut self.outcome);
+        // Packets of a bulk transfer carry one piece of a stream each, which continues the one before: one piece, then.
+        let mut piece: Option<SentFrame> = None;
         for packet in outcome.acked.drain(..) {
             self.sessions.on_acked(now, KeyTag(packet.tag));
             for frame in &packet.frames {
-                self.on_frame_acked(now, route, frame);
+                match piece.map(|piece| piece.joined(frame)) {
+                    Some(Some(joined)) => piece = Some(joined),
+                    _ => {
+                        if let Some(done) = piece.replace(*frame) {
+                            self.on_frame_acked(now, route, &done);
+                        }
+                    }
+                }
             }
+        }
+        if let Some(done) = piece {
+            self.on_frame_acked(now, route, &done);
         }
         for packet in outcome.lost.drain(..) {
             for frame in &packet.frames {

@@ -22,6 +22,7 @@ pub(crate) struct PacketWriter<'a> {
 
 impl<'a> PacketWriter<'a> {
     /// `room` is what the whole packet may take; `None` if not even an empty one fits.
+    #[inline]
     pub(crate) fn new(room: &'a mut [u8], route: Route) -> Option<Self> {
         (room.len() >= route.overhead() + PACKET_OVERHEAD).then_some(Self {
             room,
@@ -31,6 +32,7 @@ impl<'a> PacketWriter<'a> {
     }
 
     /// Room for further frames.
+    #[inline]
     pub(crate) fn free(&mut self) -> &mut [u8] {
         let start = self.start() + self.frames;
         let end = self.room.len() - TAG_LEN;
@@ -38,6 +40,7 @@ impl<'a> PacketWriter<'a> {
     }
 
     /// So many octets of the free room were written.
+    #[inline]
     pub(crate) fn advance(&mut self, octets: usize) {
         self.frames =
             (self.start() + self.frames + octets).min(self.room.len() - TAG_LEN) - self.start();
@@ -54,6 +57,7 @@ impl<'a> PacketWriter<'a> {
     }
 
     /// Octets of frames so far.
+    #[inline]
     pub(crate) fn frames(&self) -> usize {
         self.frames
     }
@@ -68,6 +72,7 @@ impl<'a> PacketWriter<'a> {
     }
 
     /// Octets of the packet as it stands.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.start() + self.frames + TAG_LEN
     }
@@ -106,6 +111,7 @@ impl<'a> PacketWriter<'a> {
         Ok(len)
     }
 
+    #[inline]
     fn start(&self) -> usize {
         self.route.overhead() + DATA_HEADER_LEN
     }

@@ -4,6 +4,7 @@ use keyway_wire::{CidSequence, Time};
 
 use super::path::{Health, Path, PathId};
 use crate::Route;
+use crate::mtu::COMMON;
 use crate::recovery::{INITIAL_RTT, Recovery};
 use crate::route::Tier;
 
@@ -63,7 +64,12 @@ impl Paths {
         let id = PathId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
         let rtt = rtt.unwrap_or(INITIAL_RTT);
-        let recovery = Recovery::new(now, rtt, self.peer_ack_delay, self.udp_payload_max);
+        // What lies behind a relay is somebody else's network, and what the relay's own one refuses is lost silently.
+        let payload_max = match route {
+            Route::Direct { .. } => self.udp_payload_max,
+            Route::Relay { .. } => self.udp_payload_max.min(COMMON),
+        };
+        let recovery = Recovery::new(now, rtt, self.peer_ack_delay, payload_max);
         self.list.push(Path::new(now, id, route, health, recovery));
         (id, evicted)
     }

@@ -13,13 +13,14 @@ use keyway_wire::{
 use super::Association;
 use super::close::Phase;
 use super::path::Health;
+use super::paths::Paths;
 use super::rebinding::Sighting;
 use super::receive_space::{ReceiveSpace, Received};
 use super::responses::Response;
 use super::sessions::SessionOpenError;
 use super::violation::Violation;
 use crate::streams::{Accepted, StreamViolation};
-use crate::{AssociationEvent, Ecn, Route, codes};
+use crate::{AssociationConfig, AssociationEvent, Ecn, Route, codes};
 
 /// Why a packet was dropped. Nothing has changed, and nothing is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -201,7 +202,8 @@ impl Association {
 
     /// Has the packet acknowledged, and looks at where it came from.
     fn take_note(&mut self, arrival: &Arrival, contents: Contents) {
-        let delay = self.ack_delay(&arrival.route);
+        let (paths, config) = (&self.paths, &self.config);
+        let delay = || ack_delay(paths, config, &arrival.route);
         let packets_max = self.config.ack_packets_max;
         let issued = self.issued.by_sequence(arrival.sequence);
         let Some(space) = issued.and_then(|issued| issued.space.as_mut()) else {
@@ -367,15 +369,13 @@ impl Association {
             self.finish_closing();
         }
     }
+}
 
-    /// How long an acknowledgement may wait for company: a quarter of the round trip, within bounds.
-    fn ack_delay(&self, route: &Route) -> Duration {
-        let path = self.paths.by_route(route).or(self.paths.selected());
-        let quarter = path.map_or(Duration::MAX, |path| path.recovery.rtt().smoothed() / 4);
-        quarter
-            .min(self.config.ack_delay_max)
-            .max(self.config.ack_delay_min)
-    }
+/// How long an acknowledgement may wait for company: a quarter of the round trip, within bounds.
+fn ack_delay(paths: &Paths, config: &AssociationConfig, route: &Route) -> Duration {
+    let path = paths.by_route(route).or(paths.selected());
+    let quarter = path.map_or(Duration::MAX, |path| path.recovery.rtt().smoothed() / 4);
+    quarter.min(config.ack_delay_max).max(config.ack_delay_min)
 }
 
 impl Contents {

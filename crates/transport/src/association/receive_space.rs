@@ -94,8 +94,14 @@ impl ReceiveSpace {
         self.largest.map(|(number, _)| number)
     }
 
-    /// Takes note of a packet whose frames were all taken, so that it will be acknowledged, within `delay` if it asks.
-    pub(crate) fn received(&mut self, now: Time, packet: Received, delay: Duration) {
+    /// Takes note of a packet whose frames were all taken, so that it will be acknowledged, within `delay` if it asks and none
+    /// that waits has asked before.
+    pub(crate) fn received(
+        &mut self,
+        now: Time,
+        packet: Received,
+        delay: impl FnOnce() -> Duration,
+    ) {
         let expected = self
             .largest
             .map_or(packet.number, |(number, _)| number.saturating_add(1));
@@ -116,7 +122,7 @@ impl ReceiveSpace {
         }
         if packet.ack_eliciting {
             self.policy.pending = self.policy.pending.saturating_add(1);
-            self.policy.deadline.get_or_insert(now + delay);
+            self.policy.deadline.get_or_insert_with(|| now + delay());
             self.policy.at_once |= packet.urgent || out_of_order;
         }
     }
@@ -237,7 +243,7 @@ mod tests {
     fn take(space: &mut ReceiveSpace, now: Time, packet: Received) {
         assert!(space.admits(packet.number));
         space.accept(packet.number);
-        space.received(now, packet, DELAY);
+        space.received(now, packet, || DELAY);
     }
 
     type Said = (u64, Duration, Vec<(u64, u64)>);

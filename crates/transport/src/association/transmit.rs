@@ -60,6 +60,16 @@ impl Association {
         self.send_mtu_probe(now, batch)
     }
 
+    /// This machine did not let out the batch that was polled last, for `route`: packets of `size` octets are larger than what the
+    /// interface takes. They need not be told to anybody else as lost.
+    pub fn packets_refused(&mut self, now: Time, route: &Route, size: usize) {
+        if let Some(path) = self.paths.by_route_mut(route) {
+            path.recovery
+                .on_refused(now, u32::try_from(size).unwrap_or(u32::MAX));
+            self.update_packet_room();
+        }
+    }
+
     /// Calls `found` with everything that can be sent at some time that is known, the most urgent first.
     pub(super) fn tasks(&self, found: &mut dyn FnMut(Time, Task)) {
         if !self.sessions.can_seal() {

@@ -2,6 +2,7 @@
 
 mod pool;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -51,11 +52,21 @@ pub struct ChunkQueue {
     expected: usize,
     /// Offset at which the queue was empty last.
     empty_at: u64,
+    /// Pieces taken off the front so far.
+    popped: u64,
+    /// The piece, counted from the first there ever was, that was copied from last: the next copy mostly goes on there.
+    cursor: Cell<u64>,
 }
 
 struct Chunk {
     start: u64,
     octets: Bytes,
+}
+
+impl Chunk {
+    fn end(&self) -> u64 {
+        self.start + self.octets.len() as u64
+    }
 }
 
 impl ChunkQueue {
@@ -134,6 +145,7 @@ impl ChunkQueue {
         }
         let chunk = self.chunks.front_mut()?;
         let octets = if chunk.octets.len() <= max {
+            self.popped += 1;
             self.chunks.pop_front()?.octets
         } else {
             chunk.start += max as u64;
@@ -153,6 +165,7 @@ impl ChunkQueue {
         }
         self.start = self.start.saturating_sub(octets.len() as u64);
         let start = self.start;
+        self.popped = self.popped.saturating_sub(1);
         self.chunks.push_front(Chunk { start, octets });
     }
 
@@ -174,10 +187,7 @@ impl ChunkQueue {
         debug_assert!(self.start <= offset && offset + out.len() as u64 <= self.end());
         let mut rest = out;
         let mut at = offset;
-        let first = self
-            .chunks
-            .partition_point(|chunk| chunk.start + chunk.octets.len() as u64 <= offset);
-        let complete = self.chunks.range(first..);
+        let complete = self.chunks.range(self.index_of(offset)..);
         let complete = complete.map(|chunk| (chunk.start, &chunk.octets[..]));
         for (start, octets) in complete.chain([(self.tail_start, &self.tail[..])]) {
             if rest.is_empty() {
@@ -195,6 +205,20 @@ impl ChunkQueue {
             at += count as u64;
             rest = later;
         }
+    }
+
+    /// Index of the complete piece that holds `offset`; the number of pieces if the tail does.
+    fn index_of(&self, offset: u64) -> usize {
+        let holds = |index: &usize| {
+            let chunk = self.chunks.get(*index);
+            chunk.is_some_and(|chunk| chunk.start <= offset && offset < chunk.end())
+        };
+        let last = usize::try_from(self.cursor.get().saturating_sub(self.popped)).unwrap_or(0);
+        let index = [last, last + 1].into_iter().find(holds);
+        let index =
+            index.unwrap_or_else(|| self.chunks.partition_point(|chunk| chunk.end() <= offset));
+        self.cursor.set(self.popped + index as u64);
+        index
     }
 
     /// Moves octets from the front into `out` and returns how many.
@@ -222,6 +246,7 @@ impl ChunkQueue {
                 chunk.start = self.start;
                 return;
             }
+            self.popped += 1;
             self.chunks.pop_front();
         }
     }

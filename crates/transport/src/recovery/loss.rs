@@ -45,6 +45,8 @@ impl<F> Recovery<F> {
         let Some(largest) = self.largest_acked else {
             return;
         };
+        // What was acknowledged without a gap need not be looked at.
+        self.sent.trim();
         let first = out.lost.len();
         let persistent = self.collect_losses(now, largest, out);
         if out.lost.len() == first {

@@ -45,7 +45,7 @@ pub(crate) use self::timeout::TimeoutOutcome;
 
 use self::congestion::{Congestion, whole};
 use self::pacer::Pacer;
-use self::sent::SentPackets;
+use self::sent::{SentPackets, Slot};
 use self::skip::Numbers;
 use self::spurious::LostRecords;
 use crate::mtu::{BASE, MtuProbe};
@@ -235,6 +235,18 @@ impl<F> Recovery<F> {
         let window = self.congestion.window();
         let fits = u64::from(size) <= window && self.sent.in_flight() < window;
         (fits && self.pto_count == 0).then_some(size)
+    }
+
+    /// This machine did not let the last packets out, since they are larger than `size`, or the interface takes less than it
+    /// did. A probe is forgotten as if it had never left; of others, it will turn out that they were lost.
+    pub(crate) fn on_refused(&mut self, now: Time, size: u32) {
+        let last = self.sent.next().saturating_sub(1);
+        if matches!(self.sent.slot(last), Some(Slot::Sent(packet)) if packet.mtu_probe) {
+            self.sent.lose(last);
+        }
+        if self.mtu.on_refused(now, size) {
+            self.congestion.set_packet(self.mtu.current());
+        }
     }
 
     /// The peer's ACKs counted that many packets in all that routers had marked (RFC 9000, 19.3.2). Call after

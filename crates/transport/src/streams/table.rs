@@ -35,6 +35,7 @@ impl Table {
     }
 
     /// A stream that is not over.
+    #[inline]
     pub(super) fn get(&mut self, id: StreamId) -> Option<&mut Stream> {
         self.live.get_mut(&id).map(Box::as_mut)
     }

@@ -51,7 +51,7 @@ impl Faults {
             reorder: 0,
             duplicate: 0,
             corrupt: 0,
-            mtu: 65_535,
+            mtu: 1452,
             rate: 0,
             queue: 0,
         }

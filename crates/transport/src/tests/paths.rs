@@ -434,6 +434,46 @@ fn packets_grow_to_what_the_path_carries_and_shrink_when_it_carries_less() {
     assert_eq!(pair.a.association.paths().next().unwrap().mtu, 1200);
 }
 
+// R8.24
+#[test]
+fn packets_grow_to_jumbo_frames_and_to_what_loopback_carries() {
+    for (mtu, found) in [(9_000, 8_952), (65_535, 65_487), (1_400, 1_372)] {
+        let faults = Faults {
+            mtu,
+            ..Faults::none(1)
+        };
+        let mut pair = Pair::new(2, vec![direct(faults)]);
+        // Each try that fails takes a probe timeout.
+        for _ in 0..20 {
+            pair.transfer(4 * MIB, 60 * SECOND);
+        }
+        assert_eq!(pair.a.association.paths().next().unwrap().mtu, found);
+    }
+}
+
+#[test]
+fn packets_that_this_machine_refuses_are_small_from_then_on() {
+    let mut pair = Pair::new(
+        3,
+        vec![direct(Faults {
+            mtu: 65_535,
+            ..Faults::none(1)
+        })],
+    );
+    pair.transfer(8 * MIB, 60 * SECOND);
+    pair.network.links[0].faults.mtu = 1452;
+    let path = pair.a.association.paths().next().unwrap();
+    assert_eq!(path.mtu, 65_487);
+    let now = pair.now;
+    pair.a
+        .association
+        .packets_refused(now, &path.route, path.mtu);
+    let mtu = |pair: &Pair| pair.a.association.paths().next().unwrap().mtu;
+    assert_eq!(mtu(&pair), 1200);
+    pair.transfer(MIB, 60 * SECOND);
+    assert_eq!(mtu(&pair), 1452);
+}
+
 #[test]
 fn a_path_for_small_packets_only_is_used_with_small_packets() {
     let mut pair = Pair::new(

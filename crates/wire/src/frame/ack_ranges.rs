@@ -115,6 +115,7 @@ pub struct AckRangesIter<'a> {
 impl Iterator for AckRangesIter<'_> {
     type Item = RangeInclusive<u64>;
 
+    #[inline]
     fn next(&mut self) -> Option<RangeInclusive<u64>> {
         let range = self.next.take()?;
         // All of them were read once already, so an error means the end.
@@ -124,6 +125,7 @@ impl Iterator for AckRangesIter<'_> {
 }
 
 /// The range below one that begins at `smallest`.
+#[inline]
 fn next_range(smallest: u64, reader: &mut Reader<'_>) -> Result<RangeInclusive<u64>, FrameError> {
     let gap = reader.varint()?;
     // RFC 9000, 19.3.1: largest = previous_smallest - gap - 2.

@@ -36,6 +36,7 @@ impl<'a> StreamFrame<'a> {
     /// Octets of the largest, without its data.
     pub const OVERHEAD_MAX: usize = 1 + 8 + 8 + 8;
 
+    #[inline]
     pub(super) fn parse(first: u8, reader: &mut Reader<'a>) -> Result<Self, FrameError> {
         let stream = reader.stream()?;
         let offset = reader.varint()?;
@@ -75,6 +76,7 @@ impl<'a> StreamFrame<'a> {
     /// # Panics
     ///
     /// If `out` is shorter than [`StreamFrame::len`].
+    #[inline]
     pub fn emit(&self, out: &mut [u8]) -> usize {
         self.emit_as(Some(self.data.len()), out)
     }
@@ -84,6 +86,7 @@ impl<'a> StreamFrame<'a> {
     /// # Panics
     ///
     /// If `out` is shorter than [`StreamFrame::len_to_end`].
+    #[inline]
     pub fn emit_to_end(&self, out: &mut [u8]) -> usize {
         self.emit_as(None, out)
     }
@@ -95,6 +98,7 @@ impl<'a> StreamFrame<'a> {
     }
 
     /// Octets that [`StreamFrame::emit_header`] writes.
+    #[inline]
     #[must_use]
     pub const fn header_len(stream: StreamId, offset: u64, length: Option<usize>) -> usize {
         let length = match length {
@@ -110,6 +114,7 @@ impl<'a> StreamFrame<'a> {
     /// # Panics
     ///
     /// If `out` is shorter than [`StreamFrame::header_len`].
+    #[inline]
     pub fn emit_header(
         stream: StreamId,
         offset: u64,

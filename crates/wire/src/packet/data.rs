@@ -55,6 +55,7 @@ impl DataHeader {
     /// # Errors
     ///
     /// [`PacketError`] for another packet, one that has no room for a tag, or a number above [`PACKET_NUMBER_MAX`].
+    #[inline]
     pub fn parse(packet: &[u8]) -> Result<Self, PacketError> {
         let truncated = |Truncated { .. }| PacketError::Truncated {
             minimum: LEN_MIN,
@@ -85,6 +86,7 @@ impl DataHeader {
     /// # Panics
     ///
     /// If `out` is shorter than that.
+    #[inline]
     pub fn emit(&self, out: &mut [u8]) -> usize {
         let first = DATA | (self.slot.octet() << 1) | u8::from(self.phase);
         Writer::new(out)
