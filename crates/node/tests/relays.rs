@@ -82,7 +82,9 @@ fn a_peer_whose_relay_was_out_of_reach_when_it_was_called_is_reached_soon_after(
         let ends = [datagram.from, datagram.to];
         ends.contains(&at_s) && ends.contains(&at_b) && (offered..until).contains(&now)
     }));
-    world.wait(a, 30 * SECOND, |event| matches!(event, Event::Connected { .. }).then_some(()));
+    world.wait(a, 30 * SECOND, |event| {
+        matches!(event, Event::Connected { .. }).then_some(())
+    });
     let late = world.now.saturating_since(until);
     assert!(late < 5 * SECOND, "{late:?}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use keyway_identity::{NodeId, SecretKey};
 use keyway_wire::Time;
 
-use super::actor::Actor;
+use super::actor::{Actor, Wish};
 use super::attack::Attacker;
 use super::conditions::{config, links, wall};
 use super::errand::{CallPlan, Errand, FlowPlan, Kind};
@@ -359,7 +359,11 @@ impl<'a> Stage<'a> {
         let (peer, address) = (self.seats[to].id, self.seats[to].local);
         // Every other caller was told an address too, where there is one that can be reached.
         let told = self.scenario.hosts[to].nat.is_none() && name.is_multiple_of(2);
-        let hints = if told { vec![address] } else { Vec::new() };
+        let wish = Wish {
+            peer,
+            address: told.then_some(address),
+            errand,
+        };
         self.errands.push(Assigned {
             errand,
             from,
@@ -367,9 +371,7 @@ impl<'a> Stage<'a> {
             ends: [self.seats[from].ends, self.seats[to].ends],
             given_up: false,
         });
-        self.if_up(from, |actor, now| {
-            actor.run_errand(now, peer, &hints, errand);
-        });
+        self.if_up(from, |actor, now| actor.run_errand(now, wish));
     }
 
     fn give_up(&mut self, from: usize, to: usize) {

@@ -21,6 +21,9 @@ use flow::Flow;
 /// The only socket of a host.
 const SOCKET: SocketId = SocketId(0);
 
+/// What a user is told at one moment before it counts as endless: far more than there are streams.
+const EVENTS_MAX: u64 = 100_000;
+
 /// A node and its user.
 #[derive(Debug)]
 pub(super) struct Actor {
@@ -29,9 +32,9 @@ pub(super) struct Actor {
     batch: Batch,
     is_relay: bool,
     allows: BTreeSet<NodeId>,
-    dials: BTreeMap<ConnectId, Errand>,
+    dials: BTreeMap<ConnectId, Wish>,
     /// Errands for which an association had no stream to spare.
-    waiting: BTreeMap<AssociationKey, Vec<Errand>>,
+    waiting: BTreeMap<AssociationKey, Vec<Wish>>,
     jobs: BTreeMap<StreamKey, Job>,
     /// Errands of others that have come here.
     accepted: BTreeSet<u64>,
@@ -44,6 +47,15 @@ pub(super) struct Actor {
     heard: u64,
     /// The first thing that must not be.
     failure: Option<String>,
+}
+
+/// An errand that has no stream yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish {
+    pub(super) peer: NodeId,
+    /// Where the peer is, if its user was told.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) errand: Errand,
 }
 
 #[derive(Debug)]
@@ -118,16 +130,14 @@ impl Actor {
         self.react(now);
     }
 
-    pub(super) fn run_errand(
-        &mut self,
-        now: Time,
-        peer: NodeId,
-        hints: &[SocketAddr],
-        errand: Errand,
-    ) {
-        let id = self.node.connect(now, peer, hints);
-        self.dials.insert(id, errand);
+    pub(super) fn run_errand(&mut self, now: Time, wish: Wish) {
+        self.dial(now, wish);
         self.react(now);
+    }
+
+    fn dial(&mut self, now: Time, wish: Wish) {
+        let id = self.node.connect(now, wish.peer, wish.address.as_slice());
+        self.dials.insert(id, wish);
     }
 
     pub(super) fn give_up(&mut self, now: Time, name: u64) {
@@ -170,6 +180,7 @@ impl Actor {
         for id in std::mem::take(&mut self.dials).into_keys() {
             self.node.cancel(id);
         }
+        self.waiting.clear();
         for id in self.lookups.drain(..) {
             self.node.cancel_lookup(id);
         }
@@ -183,8 +194,12 @@ impl Actor {
 
     /// Hears all that the node has to say.
     fn react(&mut self, now: Time) {
+        let before = self.heard;
         while let Some(event) = self.node.poll_event() {
             self.heard += 1;
+            if self.heard - before > EVENTS_MAX {
+                return self.fail("the node and its user go round in circles".to_owned());
+            }
             self.hear(now, event);
         }
     }
@@ -194,8 +209,8 @@ impl Actor {
             Event::Connected {
                 id, association, ..
             } => {
-                if let Some(errand) = self.dials.remove(&id) {
-                    self.open(now, association, errand);
+                if let Some(wish) = self.dials.remove(&id) {
+                    self.open(now, association, wish);
                 }
             }
             Event::ConnectFailed { reason, .. } => self.fail(reason.to_string()),
@@ -212,8 +227,8 @@ impl Actor {
                 }
             }
             Event::StreamsAvailable(association) => {
-                for errand in self.waiting.remove(&association).unwrap_or_default() {
-                    self.open(now, association, errand);
+                for wish in self.waiting.remove(&association).unwrap_or_default() {
+                    self.open(now, association, wish);
                 }
             }
             Event::Ended {
@@ -234,7 +249,8 @@ impl Actor {
         }
     }
 
-    fn open(&mut self, now: Time, association: AssociationKey, errand: Errand) {
+    fn open(&mut self, now: Time, association: AssociationKey, wish: Wish) {
+        let errand = wish.errand;
         match self
             .node
             .open(association, errand.stream_kind(), &service())
@@ -248,11 +264,10 @@ impl Actor {
                 self.go_on(now, stream);
             }
             Err(OpenError::LimitReached) => {
-                self.waiting.entry(association).or_default().push(errand);
+                self.waiting.entry(association).or_default().push(wish);
             }
-            Err(OpenError::Closed) => {
-                self.fail("a connection was closed when it was made".to_owned())
-            }
+            // The peer said goodbye with the packet that confirmed it: nobody has heard of the errand, and it is tried again.
+            Err(OpenError::Closed) => self.dial(now, wish),
         }
     }
 
@@ -297,9 +312,11 @@ impl Actor {
             .for_each(|stream| self.go_on(now, stream));
     }
 
-    /// What is left of its streams is read, and with it that they have ended.
+    /// What is left of its streams is read, and with it that they have ended. Errands that had none go on elsewhere.
     fn ended(&mut self, now: Time, association: AssociationKey, why: &str) {
-        self.waiting.remove(&association);
+        for wish in self.waiting.remove(&association).unwrap_or_default() {
+            self.dial(now, wish);
+        }
         let streams: Vec<StreamKey> = self
             .jobs
             .keys()
