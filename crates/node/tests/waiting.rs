@@ -10,7 +10,7 @@ mod world;
 use std::time::Duration;
 
 use keyway_node::{Allow, Config, EndReason, Event, StreamKey, codes};
-use keyway_wire::INIT_LEN;
+use keyway_wire::{INIT_LEN, StreamKind};
 use world::talk::{SECOND, connect, pattern, transfer};
 use world::{Index, World, id};
 
@@ -18,6 +18,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Two nodes with a stream between them; the second one then dies.
 fn left_alone() -> (World, Index, Index, StreamKey) {
+    let (mut world, a, b, near) = connected();
+    world.kill(b);
+    (world, a, b, near)
+}
+
+fn connected() -> (World, Index, Index, StreamKey) {
     let mut world = World::new();
     let (a, b) = (
         world.add(1, Config::default()),
@@ -26,7 +32,6 @@ fn left_alone() -> (World, Index, Index, StreamKey) {
     serve(&mut world, b);
     let (near, _) = connect(&mut world, a, b, 2, true, "echo");
     world.run(5 * SECOND);
-    world.kill(b);
     (world, a, b, near)
 }
 
@@ -110,4 +115,34 @@ fn another_address_makes_the_node_look_at_once() {
     world.node(a).set_sockets(now, &bound, &hosts);
     assert!(inits(&mut world, a, 2 * SECOND) >= 4);
     assert!(world.node(a).association_of(&id(2)).is_some());
+}
+
+#[test]
+fn who_wants_a_peer_that_just_said_goodbye_waits_for_its_return() {
+    let (mut world, a, b, near) = connected();
+    // The goodbye is heard at `a`, and not answered yet.
+    world.record = Some(Vec::new());
+    world.lost = Some(Box::new(|_, _| true));
+    let now = world.now;
+    world.node(b).close(now, codes::SHUTDOWN, "bye");
+    world.run(SECOND);
+    let goodbye = world.record.take().unwrap().remove(0);
+    world.lost = None;
+    world.events(a);
+    let place = world.address(b);
+    world.hear(a, &goodbye);
+    let now = world.now;
+    let call = world.node(a).connect(now, id(2), &[place]);
+    world.restart(b, 2, Config::default());
+    serve(&mut world, b);
+    let association = world.wait(a, 5 * SECOND, |event| match event {
+        Event::Connected {
+            id, association, ..
+        } if *id == call => Some(*association),
+        _ => None,
+    });
+    assert_ne!(association, near.association());
+    let name = "echo".parse().unwrap();
+    let opened = world.node(a).open(association, StreamKind::Bytes, &name);
+    assert!(opened.is_ok(), "{opened:?}");
 }

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use keyway_identity::{NodeId, SecretKey};
 use keyway_node::{
-    Allow, Arrival, AssociationKey, Batch, Config, ConnectId, EndReason, Event, Node, PathKind,
-    SocketId, StreamKey, Wall,
+    Allow, AssociationKey, Config, ConnectId, EndReason, Event, PathKind, StreamKey, Wall,
 };
 use keyway_wire::{ServiceName, Time};
 
 use crate::applications::{Application, Plan};
-use crate::program::{Program, SendTo};
+use crate::machine::{Machine, User};
 
 /// The wall-clock time at which every world begins: some second in 2027.
 const BEGINNING: Wall = Wall(1_800_000_000);
@@ -20,17 +19,11 @@ const BEGINNING: Wall = Wall(1_800_000_000);
 /// How long a user waits for a connection: the facade's default.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The only socket of a host.
-const SOCKET: SocketId = SocketId(0);
-
 /// A node and its user.
 #[derive(Debug)]
 pub struct NodeHost {
-    node: Node,
-    local: SocketAddr,
-    batch: Batch,
+    machine: Machine,
     services: BTreeMap<ServiceName, Plan>,
-    is_relay: bool,
     dials: BTreeMap<ConnectId, Dial>,
     applications: BTreeMap<StreamKey, Application>,
     diary: Diary,
@@ -70,15 +63,11 @@ impl NodeHost {
     /// A node at this address, with all its randomness from `seed`.
     #[must_use]
     pub fn new(secret: SecretKey, seed: [u8; 32], local: SocketAddr, config: Config) -> Self {
-        let is_relay = config.server;
-        let mut node = Node::new(Time::ZERO, BEGINNING, secret, seed, config);
-        node.set_sockets(Time::ZERO, &[(SOCKET, local)], &[local.ip()]);
+        let clocks = (Time::ZERO, BEGINNING);
+        let machine = Machine::new(clocks, secret, seed, local, &[local.ip()], config);
         Self {
-            node,
-            local,
-            batch: Batch::new(),
+            machine,
             services: BTreeMap::new(),
-            is_relay,
             dials: BTreeMap::new(),
             applications: BTreeMap::new(),
             diary: Diary::default(),
@@ -89,13 +78,13 @@ impl NodeHost {
     /// The node's own id.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
-        self.node.node_id()
+        self.machine.node.node_id()
     }
 
     /// Where the node's socket is bound.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
-        self.local
+        self.machine.local
     }
 
     /// What the user has been told.
@@ -118,19 +107,19 @@ impl NodeHost {
     /// The association with a peer.
     #[must_use]
     pub fn association_of(&self, peer: &NodeId) -> Option<AssociationKey> {
-        self.node.association_of(peer)
+        self.machine.node.association_of(peer)
     }
 
     /// Names a rendezvous server.
     pub fn add_server(&mut self, now: Time, server: NodeId, addresses: &[SocketAddr]) {
-        self.node.add_server(now, server, addresses);
+        self.machine.node.add_server(now, server, addresses);
         self.react(now);
     }
 
     /// Serves a service by a plan.
     pub fn serve(&mut self, now: Time, service: &ServiceName, allow: Allow, plan: Plan) {
         self.services.insert(service.clone(), plan);
-        self.node.listen(now, service.clone(), allow);
+        self.machine.node.listen(now, service.clone(), allow);
         self.react(now);
     }
 
@@ -143,7 +132,7 @@ impl NodeHost {
         service: &ServiceName,
         plan: Plan,
     ) {
-        let id = self.node.connect(now, peer, hints);
+        let id = self.machine.node.connect(now, peer, hints);
         let dial = Dial {
             service: service.clone(),
             plan,
@@ -161,18 +150,55 @@ impl NodeHost {
         service: &ServiceName,
         plan: Plan,
     ) {
-        match self.node.open(association, plan.kind(), service) {
+        match self.machine.node.open(association, plan.kind(), service) {
             Ok(stream) => self.begin(now, stream, plan),
             Err(error) => self.worry(format!("cannot open a stream: {error}")),
         }
         self.react(now);
     }
 
-    /// Hears all that the node has to say.
-    fn react(&mut self, now: Time) {
-        while let Some(event) = self.node.poll_event() {
-            self.hear(now, event);
+    fn connected(&mut self, now: Time, id: ConnectId, association: AssociationKey, peer: NodeId) {
+        let Some(dial) = self.dials.remove(&id) else {
+            self.worry("a connection was made that nobody waits for".to_owned());
+            return;
+        };
+        self.diary.connected.push((now, association, peer));
+        match self
+            .machine
+            .node
+            .open(association, dial.plan.kind(), &dial.service)
+        {
+            Ok(stream) => self.begin(now, stream, dial.plan),
+            Err(error) => self.worry(format!("cannot open a stream: {error}")),
         }
+    }
+
+    fn begin(&mut self, now: Time, stream: StreamKey, plan: Plan) {
+        self.applications.insert(stream, plan.start(now));
+        self.go_on(now, stream);
+    }
+
+    fn go_on(&mut self, now: Time, stream: StreamKey) {
+        let Some(application) = self.applications.get_mut(&stream) else {
+            return;
+        };
+        if let Err(trouble) = application.go_on(now, &mut self.machine.node, stream) {
+            self.worry(trouble);
+        }
+    }
+
+    fn worry(&mut self, trouble: String) {
+        self.trouble.get_or_insert(trouble);
+    }
+}
+
+impl User for NodeHost {
+    fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.machine
     }
 
     fn hear(&mut self, now: Time, event: Event) {
@@ -230,38 +256,7 @@ impl NodeHost {
         }
     }
 
-    fn connected(&mut self, now: Time, id: ConnectId, association: AssociationKey, peer: NodeId) {
-        let Some(dial) = self.dials.remove(&id) else {
-            self.worry("a connection was made that nobody waits for".to_owned());
-            return;
-        };
-        self.diary.connected.push((now, association, peer));
-        match self.node.open(association, dial.plan.kind(), &dial.service) {
-            Ok(stream) => self.begin(now, stream, dial.plan),
-            Err(error) => self.worry(format!("cannot open a stream: {error}")),
-        }
-    }
-
-    fn begin(&mut self, now: Time, stream: StreamKey, plan: Plan) {
-        self.applications.insert(stream, plan.start(now));
-        self.go_on(now, stream);
-    }
-
-    fn go_on(&mut self, now: Time, stream: StreamKey) {
-        let Some(application) = self.applications.get_mut(&stream) else {
-            return;
-        };
-        if let Err(trouble) = application.go_on(now, &mut self.node, stream) {
-            self.worry(trouble);
-        }
-    }
-
-    fn worry(&mut self, trouble: String) {
-        self.trouble.get_or_insert(trouble);
-    }
-
-    /// What the user does when the clock strikes.
-    fn user_wakes(&mut self, now: Time) {
+    fn strike(&mut self, now: Time) {
         let late = |dial: &Dial| dial.deadline <= now;
         let given_up: Vec<ConnectId> = self
             .dials
@@ -271,7 +266,7 @@ impl NodeHost {
             .collect();
         for id in given_up {
             self.dials.remove(&id);
-            self.node.cancel(id);
+            self.machine.node.cancel(id);
             self.diary
                 .not_connected
                 .push((now, "no answer within the deadline".to_owned()));
@@ -286,60 +281,10 @@ impl NodeHost {
             self.go_on(now, stream);
         }
     }
-}
 
-impl Program for NodeHost {
-    fn receive(
-        &mut self,
-        now: Time,
-        remote: SocketAddr,
-        local: SocketAddr,
-        datagrams: &mut [u8],
-        stride: usize,
-    ) {
-        let arrival = Arrival {
-            socket: SOCKET,
-            remote,
-            local: Some(local.ip()),
-            ecn: None,
-        };
-        self.node.handle_batch(now, arrival, datagrams, stride);
-        self.react(now);
-    }
-
-    fn wake(&mut self, now: Time) {
-        self.node.handle_timeout(now);
-        self.react(now);
-        self.user_wakes(now);
-        self.react(now);
-    }
-
-    fn wake_at(&self, now: Time) -> Option<Time> {
-        let node = self.node.poll_timeout(now);
+    fn strikes_at(&self) -> Option<Time> {
         let dials = self.dials.values().map(|dial| dial.deadline);
         let applications = self.applications.values().filter_map(Application::wake_at);
-        dials.chain(applications).chain(node).min()
-    }
-
-    fn is_relay(&self) -> bool {
-        self.is_relay
-    }
-
-    fn poll_send(&mut self, now: Time, send: &mut dyn FnMut(SendTo<'_>)) {
-        while let Some(transmit) = self.node.poll_transmit(now, &mut self.batch) {
-            let source =
-                SocketAddr::new(transmit.local.unwrap_or(self.local.ip()), self.local.port());
-            let destination = transmit.remote;
-            for payload in self.batch.bytes()[..transmit.len].chunks(transmit.segment_size.max(1)) {
-                send(SendTo {
-                    source,
-                    destination,
-                    payload,
-                });
-            }
-            // Sending may raise events, and hearing them may give more to send.
-            self.react(now);
-        }
-        self.react(now);
+        dials.chain(applications).min()
     }
 }

@@ -37,6 +37,7 @@ mod hunt;
 mod invariants;
 mod link;
 mod loss;
+mod machine;
 mod nat;
 mod network;
 mod program;

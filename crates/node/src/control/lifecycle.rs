@@ -91,7 +91,12 @@ impl Control {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        let waiting = std::mem::take(&mut peer.waiting);
+        // The packet that confirmed it may have said goodbye as well: whoever waits, waits for another one.
+        let waiting = if is_open(worker, key) {
+            std::mem::take(&mut peer.waiting)
+        } else {
+            Vec::new()
+        };
         let channels = peer.channels.clone();
         let server = peer.server;
         debug!(peer = %id, "connected");
@@ -312,13 +317,14 @@ impl Control {
         worker.remove(key);
     }
 
-    /// Takes an ended association out of its peer's entry; a server is dialled again.
+    /// Takes an ended association out of its peer's entry; a server is dialled again, and whoever began to be waited for meanwhile.
     fn detach(&mut self, worker: &mut Worker, now: Time, id: NodeId, key: AssociationKey) {
         let fresh = self.rng.next_u64();
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        if peer.association == Some(key) {
+        let was_current = peer.association == Some(key);
+        if was_current {
             peer.association = None;
             peer.incarnation = fresh;
             peer.answered = None;
@@ -330,6 +336,8 @@ impl Control {
         if let Some(server) = server {
             self.server_lost(worker, now, server, key);
             self.redial_server(worker, now, server, id);
+        } else if was_current {
+            self.want(worker, now, id);
         }
         self.tidy(worker, id);
     }
@@ -402,6 +410,11 @@ impl Control {
     pub(crate) fn is_closed(&self) -> bool {
         self.closing && self.owners.is_empty()
     }
+}
+
+/// Whether streams can be opened over an association: it neither closes nor has ended.
+pub(super) fn is_open(worker: &Worker, key: AssociationKey) -> bool {
+    worker.get(key).is_some_and(Association::is_open)
 }
 
 /// Whether one of the association's paths is validated for this address.

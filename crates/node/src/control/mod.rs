@@ -294,7 +294,8 @@ impl Control {
             self.events.push_back(Event::ConnectFailed { id, reason });
             return id;
         }
-        if let Some(association) = self.association_of(&peer) {
+        let known = self.association_of(&peer);
+        if let Some(association) = known.filter(|key| lifecycle::is_open(worker, *key)) {
             self.events.push_back(Event::Connected {
                 id,
                 association,
@@ -310,7 +311,10 @@ impl Control {
         let entry = self.peer(peer);
         entry.add_hints(hints);
         entry.waiting.push(id);
-        self.want(worker, now, peer);
+        // One that is about to end is of no use to anybody; its end makes room for another.
+        if known.is_none() {
+            self.want(worker, now, peer);
+        }
         id
     }
 

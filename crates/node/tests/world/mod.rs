@@ -163,6 +163,21 @@ impl World {
         self.hosts[index].alive = false;
     }
 
+    /// A node hears a datagram, and is not asked yet for what it has to send.
+    pub(crate) fn hear(&mut self, index: Index, datagram: &Datagram) {
+        let arrival = Arrival {
+            socket: SocketId(0),
+            remote: datagram.from,
+            local: None,
+            ecn: None,
+        };
+        let mut bytes = datagram.bytes.clone();
+        let stride = bytes.len();
+        let now = self.now;
+        self.node(index)
+            .handle_batch(now, arrival, &mut bytes, stride);
+    }
+
     pub(crate) fn node(&mut self, index: Index) -> &mut Node {
         &mut self.hosts[index].node
     }

@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `draw`, `source` | scenarios from seeds and octets |
 //! | `text`   | scenarios as text |
-//! | `stage`  | the world of a scenario, and what its steps do in it |
+//! | `stage`  | the world of a scenario, who is in it, and how time passes there |
+//! | `steps`  | what its steps do in it, and how that is undone |
+//! | `assigned` | who was given which errand |
 //! | `conditions` | its settings and faults, in the terms of nodes and links |
 //! | `verdict` | whether what became of an errand is what may become of it |
 //! | `actor`  | a node and its user, who follows orders and checks all that comes |
@@ -17,6 +19,7 @@
 //! | `shrink` | the smallest scenario that still fails |
 
 mod actor;
+mod assigned;
 mod attack;
 mod conditions;
 mod draw;
@@ -25,6 +28,7 @@ mod play;
 mod shrink;
 mod source;
 mod stage;
+mod steps;
 mod text;
 mod verdict;
 

@@ -1,4 +1,4 @@
-//! The world of a scenario, and what its steps do in it.
+//! The world of a scenario, who is in it, and how time passes there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -8,10 +8,11 @@ use keyway_identity::{NodeId, SecretKey};
 use keyway_wire::Time;
 
 use super::actor::Actor;
+use super::assigned::Assigned;
 use super::attack::Attacker;
 use super::conditions::{config, links, wall};
-use super::errand::{CallPlan, Errand, FlowPlan, Kind};
-use super::{Faults, Op, Scenario};
+use super::steps::Undo;
+use super::{Op, Scenario};
 use crate::failure::Failure;
 use crate::network::{HostId, SiteId};
 use crate::trace::Trace;
@@ -23,9 +24,6 @@ const PORT: u16 = 4100;
 /// How long a NAT keeps a mapping: the shortest that RFC 4787 (REQ-5) allows.
 const NAT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Where somebody is at home who overtakes packets: nobody else is there.
-const OVERTAKER: ([u8; 4], u16) = ([203, 0, 113, 77], 777);
-
 /// A world with all that the scenario names, and what has become of it so far.
 pub(super) struct Stage<'a> {
     pub(super) world: World<Actor>,
@@ -33,8 +31,8 @@ pub(super) struct Stage<'a> {
     pub(super) seats: Vec<Seat>,
     pub(super) errands: Vec<Assigned>,
     /// What is to be undone, and when.
-    undo: BTreeMap<(Time, usize), Undo>,
-    attacker: Attacker,
+    pub(super) undo: BTreeMap<(Time, usize), Undo>,
+    pub(super) attacker: Attacker,
 }
 
 /// A host, whoever sits there at the moment.
@@ -42,30 +40,13 @@ pub(super) struct Seat {
     pub(super) host: HostId,
     secret: [u8; 32],
     pub(super) id: NodeId,
-    local: SocketAddr,
+    pub(super) local: SocketAddr,
     /// What its wall clock is wrong by, in seconds.
-    wall_error: i64,
+    pub(super) wall_error: i64,
     /// How often a process ended here, with its state.
     pub(super) ends: u32,
     /// Nobody is there at the moment.
-    is_down: bool,
-}
-
-/// An errand that was given to somebody.
-pub(super) struct Assigned {
-    pub(super) errand: Errand,
-    pub(super) from: usize,
-    pub(super) to: usize,
-    /// How often processes had ended at both when it was given.
-    pub(super) ends: [u32; 2],
-    pub(super) given_up: bool,
-}
-
-enum Undo {
-    Up(usize),
-    Awake(usize),
-    Mend(SiteId, SiteId),
-    Read(usize),
+    pub(super) is_down: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -143,7 +124,7 @@ impl<'a> Stage<'a> {
     }
 
     /// A new process for a seat.
-    fn actor(&mut self, seat: &Seat, index: usize, ids: &[NodeId]) -> Actor {
+    pub(super) fn actor(&mut self, seat: &Seat, index: usize, ids: &[NodeId]) -> Actor {
         let plan = &self.scenario.hosts[index];
         let allows = plan.allows.iter().map(|other| ids[*other]).collect();
         Actor::new(
@@ -157,7 +138,7 @@ impl<'a> Stage<'a> {
         )
     }
 
-    fn tell_servers(&mut self, index: usize) {
+    pub(super) fn tell_servers(&mut self, index: usize) {
         if self.scenario.hosts[index].server {
             return;
         }
@@ -183,11 +164,6 @@ impl<'a> Stage<'a> {
         (0..self.seats.len())
             .filter(|index| !servers.contains(index))
             .collect()
-    }
-
-    /// Whether `to` serves `from`.
-    pub(super) fn permits(&self, from: usize, to: usize) -> bool {
-        self.scenario.hosts[to].allows.contains(&from)
     }
 
     /// Two nodes of which neither serves the other have nothing to say to each other, unless both want something: whoever is
@@ -262,220 +238,6 @@ impl<'a> Stage<'a> {
 
     pub(super) fn failure(&self, message: impl Into<String>) -> Failure {
         Failure::new(self.world.now(), message)
-    }
-
-    /// Does a step. What cannot be done, as nobody is there, is left out.
-    pub(super) fn act(&mut self, op: Op) -> Result<(), Failure> {
-        match op {
-            Op::Call {
-                from,
-                to,
-                length,
-                answer,
-            } => self.assign(from, to, Kind::Call(CallPlan { length, answer })),
-            Op::Flow {
-                from,
-                to,
-                count,
-                size,
-                period_ms,
-            } => {
-                let period = Duration::from_millis(period_ms);
-                self.assign(
-                    from,
-                    to,
-                    Kind::Flow(FlowPlan {
-                        count,
-                        period,
-                        size,
-                    }),
-                );
-            }
-            Op::GiveUp { from, to } => self.give_up(from, to),
-            Op::StopReading { host, for_ms } => {
-                let until = self.later(for_ms, Undo::Read(host));
-                self.world
-                    .with(self.seats[host].host, |actor, _| actor.stop_reading(until));
-            }
-            Op::Close { host, for_ms } => self.close(host, for_ms),
-            Op::Crash { host, for_ms } => self.crash(host, for_ms),
-            Op::Suspend { host, for_ms } => {
-                self.world.set_asleep(self.seats[host].host, true);
-                self.later(for_ms, Undo::Awake(host));
-            }
-            Op::Wall { host, by } => self.set_wall(host, by),
-            Op::Rebind { host } => {
-                let network = self.world.network();
-                let site = network.site_of(self.seats[host].host);
-                if let Some(nat) = network.nat(site) {
-                    nat.rebind();
-                }
-            }
-            Op::Cut {
-                from,
-                to,
-                both,
-                for_ms,
-            } => self.cut(from, to, both, for_ms),
-            Op::Lookup { from, about } => {
-                let id = self.seats[about].id;
-                self.if_up(from, |actor, now| actor.look_up(now, id));
-            }
-            Op::Replay { count } => {
-                let result = self.attacker.replay(&mut self.world, count);
-                result.map_err(|what| self.failure(what))?;
-            }
-            Op::Forge { count } => {
-                let addresses: Vec<SocketAddr> = self.seats.iter().map(|seat| seat.local).collect();
-                let result = self.attacker.forge(&mut self.world, &addresses, count);
-                result.map_err(|what| self.failure(what))?;
-            }
-            Op::Overtake {
-                host,
-                count,
-                spoilt,
-            } => {
-                let host = self.seats[host].host;
-                self.world.overtake(host, OVERTAKER.into(), count, spoilt);
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets a host's user act, if somebody is there and awake.
-    fn if_up(&mut self, host: usize, act: impl FnOnce(&mut Actor, Time)) {
-        if !self.seats[host].is_down {
-            self.world.with(self.seats[host].host, act);
-        }
-    }
-
-    /// Gives an errand to a host.
-    pub(super) fn assign(&mut self, from: usize, to: usize, kind: Kind) {
-        if self.seats[from].is_down {
-            return;
-        }
-        let name = self.errands.len() as u64 + 1;
-        let errand = Errand { name, kind };
-        let (peer, address) = (self.seats[to].id, self.seats[to].local);
-        // Every other caller was told an address too, where there is one that can be reached.
-        let told = self.scenario.hosts[to].nat.is_none() && name.is_multiple_of(2);
-        let hints = if told { vec![address] } else { Vec::new() };
-        self.errands.push(Assigned {
-            errand,
-            from,
-            to,
-            ends: [self.seats[from].ends, self.seats[to].ends],
-            given_up: false,
-        });
-        self.if_up(from, |actor, now| {
-            actor.run_errand(now, peer, &hints, errand);
-        });
-    }
-
-    fn give_up(&mut self, from: usize, to: usize) {
-        let youngest = self
-            .errands
-            .iter_mut()
-            .rev()
-            .find(|errand| errand.from == from && errand.to == to);
-        if let Some(assigned) = youngest {
-            assigned.given_up = true;
-            let name = assigned.errand.name;
-            self.if_up(from, |actor, now| actor.give_up(now, name));
-        }
-    }
-
-    fn later(&mut self, for_ms: u64, undo: Undo) -> Time {
-        let time = self.world.now() + Duration::from_millis(for_ms);
-        let places = self.undo.range((time, 0)..=(time, usize::MAX)).count();
-        self.undo.insert((time, places), undo);
-        time
-    }
-
-    fn crash(&mut self, host: usize, for_ms: u64) {
-        if self.seats[host].is_down {
-            return;
-        }
-        self.seats[host].is_down = true;
-        self.seats[host].ends += 1;
-        self.world.set_asleep(self.seats[host].host, true);
-        self.later(for_ms, Undo::Up(host));
-    }
-
-    /// A process that closes says so first, and has as long for it as nobody takes its place.
-    fn close(&mut self, host: usize, for_ms: u64) {
-        if self.seats[host].is_down {
-            return;
-        }
-        self.seats[host].is_down = true;
-        self.seats[host].ends += 1;
-        self.world
-            .with(self.seats[host].host, |actor, now| actor.close(now));
-        self.later(for_ms, Undo::Up(host));
-    }
-
-    fn set_wall(&mut self, host: usize, by: i64) {
-        let seat = &mut self.seats[host];
-        seat.wall_error = seat.wall_error.saturating_add(by);
-        let wall = wall(self.world.now(), seat.wall_error);
-        self.if_up(host, |actor, now| actor.set_wall(now, wall));
-    }
-
-    fn cut(&mut self, from: usize, to: usize, both: bool, for_ms: u64) {
-        let network = self.world.network();
-        let [from, to] = [from, to].map(|host| network.site_of(self.seats[host].host));
-        network.set_one_way_cut(from, to, true);
-        self.later(for_ms, Undo::Mend(from, to));
-        if both {
-            self.world.network().set_one_way_cut(to, from, true);
-            self.later(for_ms, Undo::Mend(to, from));
-        }
-    }
-
-    fn undo(&mut self, undo: &Undo) {
-        match *undo {
-            Undo::Up(host) => self.come_up(host),
-            Undo::Awake(host) if self.seats[host].is_down => {}
-            Undo::Awake(host) => self.world.set_asleep(self.seats[host].host, false),
-            Undo::Mend(from, to) => self.world.network().set_one_way_cut(from, to, false),
-            Undo::Read(host) => self.if_up(host, Actor::start_reading),
-        }
-    }
-
-    fn come_up(&mut self, host: usize) {
-        let ids: Vec<NodeId> = self.seats.iter().map(|seat| seat.id).collect();
-        let seat = self.seats.swap_remove(host);
-        let actor = self.actor(&seat, host, &ids);
-        self.world.replace(seat.host, actor);
-        self.world.set_asleep(seat.host, false);
-        self.seats.push(seat);
-        let last = self.seats.len() - 1;
-        self.seats.swap(host, last);
-        self.seats[host].is_down = false;
-        self.tell_servers(host);
-    }
-
-    /// Mends all links, and brings everybody up.
-    pub(super) fn heal(&mut self) {
-        let healed = Faults {
-            delay_ms: self.scenario.faults.delay_ms,
-            ..Faults::default()
-        };
-        self.world.network().set_all_links(&links(&healed));
-        self.world.network().mend_all();
-        self.world.overtake(HostId(0), OVERTAKER.into(), 0, false);
-        while let Some((_, undo)) = self.undo.pop_first() {
-            self.undo(&undo);
-        }
-    }
-}
-
-impl Scenario {
-    /// Whether a host is ever to run an errand to another.
-    pub(super) fn wants(&self, one: usize, other: usize) -> bool {
-        self.steps.iter().any(|step| {
-            matches!(step.op, Op::Call { from, to, .. } | Op::Flow { from, to, .. } if (from, to) == (one, other))
-        })
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use keyway_wire::Time;
 
+use super::assigned::Assigned;
 use super::errand::{Kind, Progress};
-use super::stage::{Assigned, Stage};
+use super::stage::Stage;
 
 /// How long the worst of a bad network is felt: for 30 s, a relay does not say that nobody wanted to hear of a channel.
 const HEALING: Duration = Duration::from_secs(30);

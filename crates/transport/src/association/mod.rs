@@ -462,8 +462,9 @@ impl Association {
         &mut self.streams
     }
 
-    /// Whether frames are still exchanged.
-    fn is_open(&self) -> bool {
+    /// Whether frames are still exchanged: neither side has said that it is over. What is not open gets no streams.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }
 }

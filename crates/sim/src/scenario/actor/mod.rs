@@ -2,15 +2,14 @@
 
 mod call;
 mod flow;
-mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use keyway_identity::{NodeId, SecretKey};
 use keyway_node::{
-    Allow, AssociationKey, Batch, Census, Config, ConnectId, Event, LookupId, Node, OpenError,
-    Record, SocketId, StreamKey, Wall,
+    Allow, AssociationKey, Census, Config, ConnectId, Event, LookupId, OpenError, Record,
+    StreamKey, Wall,
 };
 use keyway_wire::{StreamKind, Time};
 
@@ -18,20 +17,19 @@ use super::errand::{Errand, Kind, Progress, service};
 use call::Call;
 use flow::Flow;
 
-/// The only socket of a host.
-const SOCKET: SocketId = SocketId(0);
+use crate::machine::{Machine, User};
+
+/// What a user is told at one moment before it counts as endless: far more than there are streams.
+const EVENTS_MAX: u64 = 100_000;
 
 /// A node and its user.
 #[derive(Debug)]
 pub(super) struct Actor {
-    node: Node,
-    local: SocketAddr,
-    batch: Batch,
-    is_relay: bool,
+    machine: Machine,
     allows: BTreeSet<NodeId>,
-    dials: BTreeMap<ConnectId, Errand>,
+    dials: BTreeMap<ConnectId, Wish>,
     /// Errands for which an association had no stream to spare.
-    waiting: BTreeMap<AssociationKey, Vec<Errand>>,
+    waiting: BTreeMap<AssociationKey, Vec<Wish>>,
     jobs: BTreeMap<StreamKey, Job>,
     /// Errands of others that have come here.
     accepted: BTreeSet<u64>,
@@ -42,8 +40,19 @@ pub(super) struct Actor {
     records: BTreeMap<NodeId, (u64, u64)>,
     /// How much the user was told.
     heard: u64,
+    /// When it was told something last, and how much it had been told before that moment.
+    heard_at: (Time, u64),
     /// The first thing that must not be.
     failure: Option<String>,
+}
+
+/// An errand that has no stream yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish {
+    pub(super) peer: NodeId,
+    /// Where the peer is, if its user was told.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) errand: Errand,
 }
 
 #[derive(Debug)]
@@ -63,19 +72,16 @@ impl Actor {
         config: Config,
         allows: BTreeSet<NodeId>,
     ) -> Self {
-        let is_relay = config.server;
-        let mut node = Node::new(now, wall, secret, seed, config);
         // Every machine has a loopback address too; nobody may be told of it.
         let addresses = [local.ip(), std::net::Ipv4Addr::LOCALHOST.into()];
-        node.set_sockets(now, &[(SOCKET, local)], &addresses);
-        if !is_relay {
-            node.listen(now, service(), Allow::Only(allows.clone()));
+        let mut machine = Machine::new((now, wall), secret, seed, local, &addresses, config);
+        if !machine.is_relay {
+            machine
+                .node
+                .listen(now, service(), Allow::Only(allows.clone()));
         }
         Self {
-            node,
-            local,
-            batch: Batch::new(),
-            is_relay,
+            machine,
             allows,
             dials: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -85,6 +91,7 @@ impl Actor {
             reads_from: Time::ZERO,
             records: BTreeMap::new(),
             heard: 0,
+            heard_at: (now, 0),
             failure: None,
         }
     }
@@ -100,11 +107,11 @@ impl Actor {
     }
 
     pub(super) fn census(&self) -> Census {
-        self.node.census()
+        self.machine.node.census()
     }
 
     pub(super) fn has_association_with(&self, peer: &NodeId) -> bool {
-        self.node.association_of(peer).is_some()
+        self.machine.node.association_of(peer).is_some()
     }
 
     /// How far an errand has come here.
@@ -114,20 +121,21 @@ impl Actor {
     }
 
     pub(super) fn add_server(&mut self, now: Time, server: NodeId, address: SocketAddr) {
-        self.node.add_server(now, server, &[address]);
+        self.machine.node.add_server(now, server, &[address]);
         self.react(now);
     }
 
-    pub(super) fn run_errand(
-        &mut self,
-        now: Time,
-        peer: NodeId,
-        hints: &[SocketAddr],
-        errand: Errand,
-    ) {
-        let id = self.node.connect(now, peer, hints);
-        self.dials.insert(id, errand);
+    pub(super) fn run_errand(&mut self, now: Time, wish: Wish) {
+        self.dial(now, wish);
         self.react(now);
+    }
+
+    fn dial(&mut self, now: Time, wish: Wish) {
+        let id = self
+            .machine
+            .node
+            .connect(now, wish.peer, wish.address.as_slice());
+        self.dials.insert(id, wish);
     }
 
     pub(super) fn give_up(&mut self, now: Time, name: u64) {
@@ -136,8 +144,8 @@ impl Actor {
             .iter_mut()
             .find(|(_, job)| job.name() == Some(name));
         match job {
-            Some((stream, Job::Call(call))) => call.give_up(&mut self.node, *stream),
-            Some((stream, Job::Flow(flow))) => flow.give_up(&mut self.node, *stream),
+            Some((stream, Job::Call(call))) => call.give_up(&mut self.machine.node, *stream),
+            Some((stream, Job::Flow(flow))) => flow.give_up(&mut self.machine.node, *stream),
             None => {}
         }
         self.react(now);
@@ -155,12 +163,12 @@ impl Actor {
     }
 
     pub(super) fn set_wall(&mut self, now: Time, wall: Wall) {
-        self.node.set_wall(now, wall);
+        self.machine.node.set_wall(now, wall);
         self.react(now);
     }
 
     pub(super) fn look_up(&mut self, now: Time, peer: NodeId) {
-        let id = self.node.lookup(now, peer);
+        let id = self.machine.node.lookup(now, peer);
         self.lookups.push(id);
         self.react(now);
     }
@@ -168,74 +176,24 @@ impl Actor {
     /// Gives up what nobody answered, and closes.
     pub(super) fn close(&mut self, now: Time) {
         for id in std::mem::take(&mut self.dials).into_keys() {
-            self.node.cancel(id);
+            self.machine.node.cancel(id);
         }
+        self.waiting.clear();
         for id in self.lookups.drain(..) {
-            self.node.cancel_lookup(id);
+            self.machine.node.cancel_lookup(id);
         }
-        self.node.close(now, 0, "the world ends");
+        self.machine.node.close(now, 0, "the world ends");
         self.react(now);
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.node.is_closed()
+        self.machine.node.is_closed()
     }
 
-    /// Hears all that the node has to say.
-    fn react(&mut self, now: Time) {
-        while let Some(event) = self.node.poll_event() {
-            self.heard += 1;
-            self.hear(now, event);
-        }
-    }
-
-    fn hear(&mut self, now: Time, event: Event) {
-        match event {
-            Event::Connected {
-                id, association, ..
-            } => {
-                if let Some(errand) = self.dials.remove(&id) {
-                    self.open(now, association, errand);
-                }
-            }
-            Event::ConnectFailed { reason, .. } => self.fail(reason.to_string()),
-            Event::Incoming {
-                stream, peer, kind, ..
-            } => self.accept(now, stream, peer, kind),
-            Event::Readable(stream) | Event::Writable(stream) | Event::DatagramReceived(stream) => {
-                self.go_on(now, stream)
-            }
-            Event::Stopped { stream, .. } => self.go_on(now, stream),
-            Event::Delivered(stream) => {
-                if let Some(Job::Call(call)) = self.jobs.get_mut(&stream) {
-                    call.delivered();
-                }
-            }
-            Event::StreamsAvailable(association) => {
-                for errand in self.waiting.remove(&association).unwrap_or_default() {
-                    self.open(now, association, errand);
-                }
-            }
-            Event::Ended {
-                association,
-                reason,
-                ..
-            } => self.ended(now, association, &format!("{reason:?}")),
-            Event::Record { record, .. } => self.read_record(&record),
-            Event::PathSelected { .. }
-            | Event::Stalled(_)
-            | Event::Registered(_)
-            | Event::DatagramsUnblocked(_)
-            | Event::Recovered(_)
-            | Event::Pong { .. }
-            | Event::RecordNotFound { .. }
-            | Event::ServerConnected(_)
-            | Event::ServerLost(_) => {}
-        }
-    }
-
-    fn open(&mut self, now: Time, association: AssociationKey, errand: Errand) {
+    fn open(&mut self, now: Time, association: AssociationKey, wish: Wish) {
+        let errand = wish.errand;
         match self
+            .machine
             .node
             .open(association, errand.stream_kind(), &service())
         {
@@ -248,11 +206,10 @@ impl Actor {
                 self.go_on(now, stream);
             }
             Err(OpenError::LimitReached) => {
-                self.waiting.entry(association).or_default().push(errand);
+                self.waiting.entry(association).or_default().push(wish);
             }
-            Err(OpenError::Closed) => {
-                self.fail("a connection was closed when it was made".to_owned())
-            }
+            // The peer said goodbye with the packet that confirmed it: nobody has heard of the errand, and it is tried again.
+            Err(OpenError::Closed) => self.dial(now, wish),
         }
     }
 
@@ -275,9 +232,9 @@ impl Actor {
         };
         let was_known = job.name().is_some();
         let result = match job {
-            Job::Call(call) => call.go_on(&mut self.node, stream, may_read),
+            Job::Call(call) => call.go_on(&mut self.machine.node, stream, may_read),
             Job::Flow(_) if !may_read => Ok(()),
-            Job::Flow(flow) => flow.go_on(now, &mut self.node, stream),
+            Job::Flow(flow) => flow.go_on(now, &mut self.machine.node, stream),
         };
         if !was_known
             && let Some(name) = job.name()
@@ -297,9 +254,11 @@ impl Actor {
             .for_each(|stream| self.go_on(now, stream));
     }
 
-    /// What is left of its streams is read, and with it that they have ended.
+    /// What is left of its streams is read, and with it that they have ended. Errands that had none go on elsewhere.
     fn ended(&mut self, now: Time, association: AssociationKey, why: &str) {
-        self.waiting.remove(&association);
+        for wish in self.waiting.remove(&association).unwrap_or_default() {
+            self.dial(now, wish);
+        }
         let streams: Vec<StreamKey> = self
             .jobs
             .keys()
@@ -330,9 +289,79 @@ impl Actor {
     fn fail(&mut self, what: String) {
         self.failure.get_or_insert(what);
     }
+}
 
-    /// When the user has something to do without being told.
-    fn user_wakes_at(&self) -> Option<Time> {
+impl User for Actor {
+    fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+
+    fn hear(&mut self, now: Time, event: Event) {
+        self.heard += 1;
+        if self.heard_at.0 != now {
+            self.heard_at = (now, self.heard);
+        } else if self.heard - self.heard_at.1 > EVENTS_MAX {
+            return self.fail("the node and its user go round in circles".to_owned());
+        }
+        match event {
+            Event::Connected {
+                id, association, ..
+            } => {
+                if let Some(wish) = self.dials.remove(&id) {
+                    self.open(now, association, wish);
+                }
+            }
+            Event::ConnectFailed { reason, .. } => self.fail(reason.to_string()),
+            Event::Incoming {
+                stream, peer, kind, ..
+            } => self.accept(now, stream, peer, kind),
+            Event::Readable(stream) | Event::Writable(stream) | Event::DatagramReceived(stream) => {
+                self.go_on(now, stream)
+            }
+            Event::Stopped { stream, .. } => self.go_on(now, stream),
+            Event::Delivered(stream) => {
+                if let Some(Job::Call(call)) = self.jobs.get_mut(&stream) {
+                    call.delivered();
+                }
+            }
+            Event::StreamsAvailable(association) => {
+                for wish in self.waiting.remove(&association).unwrap_or_default() {
+                    self.open(now, association, wish);
+                }
+            }
+            Event::Ended {
+                association,
+                reason,
+                ..
+            } => self.ended(now, association, &format!("{reason:?}")),
+            Event::Record { record, .. } => self.read_record(&record),
+            Event::PathSelected { .. }
+            | Event::Stalled(_)
+            | Event::Registered(_)
+            | Event::DatagramsUnblocked(_)
+            | Event::Recovered(_)
+            | Event::Pong { .. }
+            | Event::RecordNotFound { .. }
+            | Event::ServerConnected(_)
+            | Event::ServerLost(_) => {}
+        }
+    }
+
+    fn strike(&mut self, now: Time) {
+        let flows: Vec<StreamKey> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| matches!(job, Job::Flow(flow) if flow.due().is_some()))
+            .map(|(stream, _)| *stream)
+            .collect();
+        flows.into_iter().for_each(|flow| self.go_on(now, flow));
+    }
+
+    fn strikes_at(&self) -> Option<Time> {
         let flows = self.jobs.values().filter_map(|job| match job {
             Job::Flow(flow) => flow.due().map(|due| due.max(self.reads_from)),
             Job::Call(_) => None,

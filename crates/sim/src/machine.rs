@@ -1,0 +1,133 @@
+//! A node with the one socket of its host, and how a world drives it, whoever its user is.
+
+use std::net::{IpAddr, SocketAddr};
+
+use keyway_identity::SecretKey;
+use keyway_node::{Arrival, Batch, Config, Event, Node, SocketId, Wall};
+use keyway_wire::Time;
+
+use crate::program::{Program, SendTo};
+
+/// The only socket of a host.
+const SOCKET: SocketId = SocketId(0);
+
+/// A node, and the socket that it has.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) node: Node,
+    pub(crate) local: SocketAddr,
+    pub(crate) is_relay: bool,
+    batch: Batch,
+}
+
+impl Machine {
+    /// A node at `local` on a host with these addresses, with all its randomness from `seed`.
+    pub(crate) fn new(
+        (now, wall): (Time, Wall),
+        secret: SecretKey,
+        seed: [u8; 32],
+        local: SocketAddr,
+        addresses: &[IpAddr],
+        config: Config,
+    ) -> Self {
+        let is_relay = config.server;
+        let mut node = Node::new(now, wall, secret, seed, config);
+        node.set_sockets(now, &[(SOCKET, local)], addresses);
+        Self {
+            node,
+            local,
+            is_relay,
+            batch: Batch::new(),
+        }
+    }
+
+    /// Hands over the next packets; whether there were some.
+    fn send_some(&mut self, now: Time, send: &mut dyn FnMut(SendTo<'_>)) -> bool {
+        let Some(transmit) = self.node.poll_transmit(now, &mut self.batch) else {
+            return false;
+        };
+        let source = SocketAddr::new(transmit.local.unwrap_or(self.local.ip()), self.local.port());
+        for payload in self.batch.bytes()[..transmit.len].chunks(transmit.segment_size.max(1)) {
+            send(SendTo {
+                source,
+                destination: transmit.remote,
+                payload,
+            });
+        }
+        true
+    }
+}
+
+/// Whoever uses a node: a [`Program`] that does what its machine and it have to do.
+pub(crate) trait User {
+    /// The machine that is used.
+    fn machine(&self) -> &Machine;
+
+    /// The same, to be changed.
+    fn machine_mut(&mut self) -> &mut Machine;
+
+    /// Is told something.
+    fn hear(&mut self, now: Time, event: Event);
+
+    /// Does what it does without being told.
+    fn strike(&mut self, now: Time);
+
+    /// When that is.
+    fn strikes_at(&self) -> Option<Time>;
+
+    /// Hears all that the node has to say.
+    fn react(&mut self, now: Time) {
+        while let Some(event) = self.machine_mut().node.poll_event() {
+            self.hear(now, event);
+        }
+    }
+}
+
+impl<U: User> Program for U {
+    fn receive(
+        &mut self,
+        now: Time,
+        remote: SocketAddr,
+        local: SocketAddr,
+        datagrams: &mut [u8],
+        stride: usize,
+    ) {
+        let machine = self.machine_mut();
+        // Nobody listens at the host's other ports.
+        if local.port() != machine.local.port() {
+            return;
+        }
+        let arrival = Arrival {
+            socket: SOCKET,
+            remote,
+            local: Some(local.ip()),
+            ecn: None,
+        };
+        machine.node.handle_batch(now, arrival, datagrams, stride);
+        self.react(now);
+    }
+
+    fn wake(&mut self, now: Time) {
+        self.machine_mut().node.handle_timeout(now);
+        self.react(now);
+        self.strike(now);
+        self.react(now);
+    }
+
+    fn wake_at(&self, now: Time) -> Option<Time> {
+        let node = self.machine().node.poll_timeout(now);
+        node.into_iter().chain(self.strikes_at()).min()
+    }
+
+    fn is_relay(&self) -> bool {
+        self.machine().is_relay
+    }
+
+    fn poll_send(&mut self, now: Time, send: &mut dyn FnMut(SendTo<'_>)) {
+        // Sending may raise events, and hearing them may give more to send.
+        while self.machine_mut().send_some(now, send) {
+            self.react(now);
+        }
+        self.react(now);
+    }
+}
