@@ -1,5 +1,7 @@
 //! The node: control and a worker, joined by the five verbs and by what an application asks for.
 
+mod arriving;
+mod leaving;
 mod streams;
 
 use std::net::{IpAddr, SocketAddr};
@@ -7,13 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
-use keyway_wire::planted::{Fault, planted};
-use keyway_wire::{Cid, DataHeader, RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
+use keyway_wire::{ServiceName, Time};
 
 use crate::census::Census;
 use crate::config::Config;
 use crate::control::Control;
-use crate::directory::Addressee;
 use crate::event::{Event, PathKind};
 use crate::io::{Arrival, SocketId, Transmit};
 use crate::keys::{AssociationKey, ConnectId, LookupId};
@@ -118,105 +118,6 @@ impl Node {
         self.settle(now);
     }
 
-    /// A packet that a relay passed on to us.
-    fn handle_relayed(
-        &mut self,
-        now: Time,
-        arrival: Arrival,
-        packet: &mut [u8],
-        touched: &mut Option<AssociationKey>,
-    ) {
-        let Ok(header) = RelayHeader::parse(packet) else {
-            return;
-        };
-        if let Some(channel) = self.control.channel(header.token) {
-            let route = Route::Relay { channel };
-            self.handle_packet(
-                now,
-                arrival,
-                route,
-                &mut packet[RELAY_HEADER_LEN..],
-                touched,
-            );
-        }
-    }
-
-    fn handle_packet(
-        &mut self,
-        now: Time,
-        arrival: Arrival,
-        route: Route,
-        packet: &mut [u8],
-        touched: &mut Option<AssociationKey>,
-    ) {
-        match DataHeader::parse(packet) {
-            Ok(header) => self.handle_data(now, arrival, route, header.cid, packet, touched),
-            Err(_) => self
-                .control
-                .handle_handshake(&mut self.worker, now, route, packet),
-        }
-    }
-
-    fn handle_data(
-        &mut self,
-        now: Time,
-        arrival: Arrival,
-        route: Route,
-        cid: Cid,
-        packet: &mut [u8],
-        touched: &mut Option<AssociationKey>,
-    ) {
-        let candidates = match self.worker.directory.find(&cid) {
-            None => return,
-            Some(Addressee::Association(key)) => {
-                return self.deliver(now, arrival, route, key, packet, touched);
-            }
-            Some(Addressee::Pending(peer)) => self.control.half_open_of(&peer),
-        };
-        // Opening destroys the packet where the key is wrong, so each but the last gets a copy of its own.
-        let Some((last, others)) = candidates.split_last() else {
-            return;
-        };
-        for key in others {
-            self.deliver(now, arrival, route, *key, &mut packet.to_vec(), touched);
-        }
-        self.deliver(now, arrival, route, *last, packet, touched);
-    }
-
-    fn deliver(
-        &mut self,
-        now: Time,
-        arrival: Arrival,
-        route: Route,
-        key: AssociationKey,
-        packet: &mut [u8],
-        touched: &mut Option<AssociationKey>,
-    ) {
-        if *touched != Some(key) {
-            self.batch_done(now, touched.take());
-        }
-        // What is dropped must not be felt: not even by letting an association speak that had something left to say.
-        let Some(association) = self.worker.get_mut(key) else {
-            return;
-        };
-        match association.handle_data(now, route, arrival.local, arrival.ecn, packet) {
-            Ok(()) => {
-                self.worker.wake(key);
-                *touched = Some(key);
-            }
-            Err(_) if planted(Fault::CloseWithoutAuthentic) => {
-                association.end(keyway_transport::EndReason::TimedOut);
-            }
-            Err(error) => tracing::trace!(%error, "a packet was dropped"),
-        }
-    }
-
-    fn batch_done(&mut self, now: Time, touched: Option<AssociationKey>) {
-        if let Some(association) = touched.and_then(|key| self.worker.touch(key)) {
-            association.batch_done(now);
-        }
-    }
-
     /// Does what is due. A no-op when nothing is.
     pub fn handle_timeout(&mut self, now: Time) {
         self.worker.handle_timeout(now);
@@ -247,73 +148,6 @@ impl Node {
                 return Some(transmit);
             }
         }
-    }
-
-    /// Handshake packets, and packets between others.
-    fn control_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
-        while let Some((route, packet)) = self.control.next_packet() {
-            if let Some(transmit) = self.single(batch, route, &packet) {
-                return Some(transmit);
-            }
-        }
-        while let Some((route, packet)) = self.control.next_cookie() {
-            if let Some(transmit) = self.single(batch, route, &packet) {
-                return Some(transmit);
-            }
-        }
-        while let Some(forward) = self.control.next_forward(now) {
-            let remote = forward.to;
-            let Some(socket) = self.control.sockets.towards(remote) else {
-                continue;
-            };
-            let len = batch.load(&[&forward.bytes]);
-            let segment_size = forward.segment_size;
-            return Some(Transmit {
-                socket,
-                remote,
-                local: None,
-                ecn: None,
-                segment_size,
-                len,
-            });
-        }
-        None
-    }
-
-    fn single(&self, batch: &mut Batch, route: Route, packet: &[u8]) -> Option<Transmit> {
-        let len = load(batch, route, packet);
-        let (socket, remote) = self.resolve(route)?;
-        Some(Transmit {
-            socket,
-            remote,
-            local: None,
-            ecn: None,
-            segment_size: len,
-            len,
-        })
-    }
-
-    fn address(&self, transmit: &keyway_transport::Transmit) -> Option<Transmit> {
-        let (socket, remote) = self.resolve(transmit.route)?;
-        Some(Transmit {
-            socket,
-            remote,
-            local: transmit.local,
-            ecn: transmit.ecn,
-            segment_size: transmit.segment_size,
-            len: transmit.len,
-        })
-    }
-
-    /// The socket and the address for a route. A relayed one leads to where its server is reached at the moment.
-    fn resolve(&self, route: Route) -> Option<(SocketId, SocketAddr)> {
-        let remote = match route {
-            Route::Direct { remote } => remote,
-            Route::Relay { channel } => {
-                self.control.server_address(&self.worker, channel.server)?
-            }
-        };
-        Some((self.control.sockets.towards(remote)?, remote))
     }
 
     /// What happened. To be called until it returns `None`.
@@ -427,17 +261,4 @@ impl Node {
     pub fn is_closed(&self) -> bool {
         self.control.is_closed()
     }
-}
-
-/// Fills the batch with one packet for this route: a relayed one bears the relay's header.
-fn load(batch: &mut Batch, route: Route, packet: &[u8]) -> usize {
-    let Route::Relay { channel } = route else {
-        return batch.load(&[packet]);
-    };
-    let mut header = [0; RELAY_HEADER_LEN];
-    RelayHeader {
-        token: channel.token,
-    }
-    .emit(&mut header);
-    batch.load(&[&header, packet])
 }
