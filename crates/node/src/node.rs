@@ -1,6 +1,7 @@
 //! The node: control and a worker, joined by the five verbs and by what an application asks for.
 
-mod receive;
+mod arriving;
+mod leaving;
 mod streams;
 
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_rendezvous::Wall;
 use keyway_transport::{Batch, PathInfo, PingId, Route};
-use keyway_wire::{RELAY_HEADER_LEN, RelayHeader, ServiceName, Time};
+use keyway_wire::{ServiceName, Time};
 
 use crate::census::Census;
 use crate::config::Config;
@@ -123,78 +124,6 @@ impl Node {
         }
     }
 
-    /// Handshake packets, and packets between others.
-    fn control_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
-        while let Some((route, packet)) = self.control.next_packet() {
-            if let Some(transmit) = self.single(batch, route, &packet) {
-                return Some(transmit);
-            }
-        }
-        while let Some((route, packet)) = self.control.next_cookie() {
-            if let Some(transmit) = self.single(batch, route, &packet) {
-                return Some(transmit);
-            }
-        }
-        while let Some(forward) = self.control.next_forward(now) {
-            let remote = forward.to;
-            let Some(socket) = self.control.sockets.towards(remote) else {
-                continue;
-            };
-            let len = batch.load(&[&forward.bytes]);
-            let segment_size = forward.segment_size;
-            return Some(Transmit {
-                socket,
-                remote,
-                local: None,
-                ecn: None,
-                segment_size,
-                len,
-            });
-        }
-        None
-    }
-
-    fn single(&self, batch: &mut Batch, route: Route, packet: &[u8]) -> Option<Transmit> {
-        let len = load(batch, route, packet);
-        let (socket, remote) = self.resolve(route)?;
-        Some(Transmit {
-            socket,
-            remote,
-            local: None,
-            ecn: None,
-            segment_size: len,
-            len,
-        })
-    }
-
-    fn address(
-        &mut self,
-        key: AssociationKey,
-        transmit: &keyway_transport::Transmit,
-    ) -> Option<Transmit> {
-        let (socket, remote) = self.resolve(transmit.route)?;
-        self.last_sender = Some((key, transmit.route));
-        Some(Transmit {
-            socket,
-            remote,
-            local: transmit.local,
-            ecn: transmit.ecn,
-            segment_size: transmit.segment_size,
-            len: transmit.len,
-        })
-    }
-
-    /// The socket and the address for a route. A relayed one leads to where its server is reached at the moment.
-    fn resolve(&self, route: Route) -> Option<(SocketId, SocketAddr)> {
-        let remote = match route {
-            Route::Direct { remote } => remote,
-            Route::Relay { channel } => {
-                self.control.server_address(&self.worker, channel.server)?
-            }
-        };
-        Some((self.control.sockets.towards(remote)?, remote))
-    }
-
     /// What happened. To be called until it returns `None`.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.control.poll_event()
@@ -306,17 +235,4 @@ impl Node {
     pub fn is_closed(&self) -> bool {
         self.control.is_closed()
     }
-}
-
-/// Fills the batch with one packet for this route: a relayed one bears the relay's header.
-fn load(batch: &mut Batch, route: Route, packet: &[u8]) -> usize {
-    let Route::Relay { channel } = route else {
-        return batch.load(&[packet]);
-    };
-    let mut header = [0; RELAY_HEADER_LEN];
-    RelayHeader {
-        token: channel.token,
-    }
-    .emit(&mut header);
-    batch.load(&[&header, packet])
 }

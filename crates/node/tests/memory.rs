@@ -193,6 +193,72 @@ fn who_was_silent_longest_makes_room_for_who_speaks() {
     assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
 }
 
+/// A node that everybody may use, with two associations at most.
+fn narrow(world: &mut World) -> Index {
+    let few = Config {
+        limits: Limits {
+            associations_max: 2,
+            ..Limits::default()
+        },
+        ..Config::default()
+    };
+    let b = world.add(2, few);
+    world.serve_all(b, "echo");
+    b
+}
+
+// L2
+#[test]
+fn whom_no_path_leads_to_makes_room_before_who_only_sleeps() {
+    let mut world = World::new();
+    let b = narrow(&mut world);
+    let a = world.add(1, Config::default());
+    let (near, far) = connect(&mut world, a, b, 2, true, "echo");
+    assert!(transfer(&mut world, (a, near), (b, far), b"good night") == b"good night");
+    // A pair that is not used keeps its path, and says nothing.
+    world.run(900 * SECOND);
+    // This one never answers, so that its path is given up.
+    let gone = vanished(&mut world, b, 101);
+    world.run(100 * SECOND);
+    vanished(&mut world, b, 102);
+    assert!(world.node(b).association_of(&gone).is_none());
+    assert!(world.node(b).association_of(&id(1)).is_some());
+}
+
+// L2
+#[test]
+fn a_server_of_ours_makes_room_for_nobody_however_long_it_is_silent() {
+    let mut world = World::new();
+    let b = narrow(&mut world);
+    let s = world.add(9, server());
+    let (now, place) = (world.now, world.address(s));
+    world.node(b).add_server(now, id(9), &[place]);
+    world.run(5 * SECOND);
+    world.kill(s);
+    world.run(SECOND);
+    let gone = vanished(&mut world, b, 101);
+    world.run(100 * SECOND);
+    vanished(&mut world, b, 102);
+    assert!(world.node(b).association_of(&id(9)).is_some());
+    assert!(world.node(b).association_of(&gone).is_none());
+}
+
+#[test]
+fn a_dial_that_is_given_up_wakes_nobody_again() {
+    let mut world = World::new();
+    let a = world.add(1, Config::default());
+    let (now, nowhere) = (world.now, "198.51.100.7:7".parse().unwrap());
+    let timer = |world: &mut World| {
+        let now = world.now;
+        world.node(a).poll_timeout(now)
+    };
+    let call = world.node(a).connect(now, id(20), &[nowhere]);
+    world.run(SECOND);
+    assert!(timer(&mut world).is_some());
+    world.node(a).cancel(call);
+    assert_eq!(timer(&mut world), None);
+}
+
 #[test]
 fn a_dial_that_is_given_up_leaves_nothing_behind() {
     let mut world = World::new();

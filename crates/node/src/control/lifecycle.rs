@@ -1,16 +1,15 @@
-//! What happens when an association is confirmed, speaks, changes its path, or ends.
+//! What happens when an association is confirmed, and when it ends.
 
 use keyway_identity::NodeId;
-use keyway_transport::{Association, AssociationEvent, EndReason, Keepalive, Route, codes};
+use keyway_transport::{Association, EndReason, Keepalive, Route};
+use keyway_wire::Time;
 use keyway_wire::planted::{Fault, planted};
-use keyway_wire::{ServiceName, StreamKind, Time};
 use rand_core::Rng;
 use tracing::debug;
 
 use super::{Alarm, Control};
-use crate::directory::Addressee;
 use crate::event::Event;
-use crate::keys::{AssociationKey, StreamKey};
+use crate::keys::AssociationKey;
 use crate::worker::Worker;
 
 /// Ended associations of one peer that stay readable at the same time. An honest one restarts now and then.
@@ -118,145 +117,6 @@ impl Control {
         match server {
             Some(server) => self.server_connected(worker, now, server, key),
             None => self.seek_direct_path(worker, now, id, key),
-        }
-    }
-
-    /// Routes one event of an association to whom it concerns.
-    pub(crate) fn handle_association_event(
-        &mut self,
-        worker: &mut Worker,
-        now: Time,
-        key: AssociationKey,
-        event: AssociationEvent,
-    ) {
-        let Some(peer) = self.owners.get(&key).copied() else {
-            return;
-        };
-        let stream = |stream| StreamKey {
-            association: key,
-            stream,
-        };
-        match event {
-            AssociationEvent::Confirmed => self.confirmed(worker, now, key),
-            AssociationEvent::Opened {
-                stream: id,
-                kind,
-                service,
-            } => {
-                self.opened(worker, now, peer, stream(id), kind, service);
-            }
-            AssociationEvent::Readable(id) => match self.internal(stream(id)) {
-                None => self.events.push_back(Event::Readable(stream(id))),
-                Some(internal) => self.read_internal(worker, now, stream(id), internal),
-            },
-            AssociationEvent::Writable(id) => match self.internal(stream(id)) {
-                None => self.events.push_back(Event::Writable(stream(id))),
-                Some(internal) => self.write_internal(worker, now, stream(id), internal),
-            },
-            AssociationEvent::Stopped { stream: id, code } => {
-                self.stopped(worker, now, stream(id), code)
-            }
-            AssociationEvent::Delivered(id) => {
-                self.events.push_back(Event::Delivered(stream(id)));
-            }
-            AssociationEvent::StreamsAvailable => {
-                self.events.push_back(Event::StreamsAvailable(key));
-            }
-            AssociationEvent::DatagramReceived(id) => {
-                self.events.push_back(Event::DatagramReceived(stream(id)));
-            }
-            AssociationEvent::DatagramsUnblocked => {
-                self.events.push_back(Event::DatagramsUnblocked(key));
-            }
-            AssociationEvent::CidWanted => self.issue_cid(worker, key),
-            AssociationEvent::CidRetired(cid) => worker.retire_cid(key, &cid),
-            AssociationEvent::HandshakeWanted => {
-                self.peer(peer).handshake_wanted = Some(now);
-                self.want(worker, now, peer);
-                self.speak_to_servers(worker, now, peer);
-            }
-            AssociationEvent::Observed { address, .. } => {
-                self.observed(worker, now, peer, address);
-            }
-            AssociationEvent::Candidates(list) => self.candidates_of(now, peer, &list),
-            AssociationEvent::ProbedFrom(route) => self.probed_from(now, peer, route),
-            AssociationEvent::RouteValidated(route) => self.route_validated(peer, route),
-            AssociationEvent::RouteLost(route) => {
-                self.route_lost(worker, now, peer, route);
-                self.speak_to_servers(worker, now, peer);
-            }
-            AssociationEvent::Selected { route, .. } => self.selected(worker, key, peer, route),
-            AssociationEvent::Stalled => self.events.push_back(Event::Stalled(key)),
-            AssociationEvent::Recovered => self.events.push_back(Event::Recovered(key)),
-            AssociationEvent::Pong { id, rtt, route } => {
-                if self.server_answered(key, id) {
-                    return;
-                }
-                if let Some(path) = self.path_kind(worker, route) {
-                    self.events.push_back(Event::Pong {
-                        id,
-                        association: key,
-                        rtt,
-                        path,
-                    });
-                }
-            }
-            AssociationEvent::Ended(reason) => self.finish(worker, now, key, reason),
-        }
-    }
-
-    fn issue_cid(&mut self, worker: &mut Worker, key: AssociationKey) {
-        let cid = worker
-            .directory
-            .issue(&mut self.rng, Addressee::Association(key));
-        worker.enter_cid(key, cid);
-        if let Some(association) = worker.touch(key) {
-            association.issue_cid(cid);
-        }
-    }
-
-    /// The peer opened a stream. What it may not use looks like what does not exist.
-    fn opened(
-        &mut self,
-        worker: &mut Worker,
-        now: Time,
-        peer: NodeId,
-        stream: StreamKey,
-        kind: StreamKind,
-        service: ServiceName,
-    ) {
-        if service == super::internal::rendezvous() && self.relay.is_some() {
-            return self.client_arrived(worker, now, peer, stream);
-        }
-        if self.policy.permits(&peer, service.as_str()) {
-            self.events.push_back(Event::Incoming {
-                stream,
-                peer,
-                kind,
-                service,
-            });
-            return;
-        }
-        if let Some(association) = worker.touch(stream.association) {
-            association.reset(stream.stream, codes::UNKNOWN_SERVICE);
-            association.stop(stream.stream, codes::UNKNOWN_SERVICE);
-        }
-    }
-
-    fn stopped(&mut self, worker: &mut Worker, now: Time, stream: StreamKey, code: u64) {
-        match self.internal(stream) {
-            None => self.events.push_back(Event::Stopped { stream, code }),
-            Some(internal) => self.internal_ended(worker, now, stream, internal),
-        }
-    }
-
-    fn selected(&mut self, worker: &Worker, key: AssociationKey, peer: NodeId, route: Route) {
-        if let Some(path) = self.path_kind(worker, route) {
-            self.events.push_back(Event::PathSelected {
-                association: key,
-                peer,
-                path,
-            });
         }
     }
 

@@ -1,25 +1,33 @@
 //! Control: everything that a node decides about peers, as against what happens inside an association.
 //!
-//! | file | decides |
-//! |---|---|
-//! | `handshakes` | nothing: it passes handshake packets on to those two |
-//! | `dialling`   | when an INIT goes out, to where, and what its answer makes of it |
-//! | `answering`  | whose INIT is worked on, and which association its session belongs to |
-//! | `half_open`  | how long an answer waits for the packet that confirms it |
-//! | `room`       | which association goes when there are too many |
-//! | `lifecycle`  | what happens when an association is confirmed, changes its path, or ends |
-//! | `servers`    | the client's side of rendezvous: staying registered, look-ups, relay channels |
-//! | `relay`      | the server's side: records of others, channels between others |
-//! | `internal`   | nothing: it carries octets between those two and their streams |
-//! | `direct`     | candidates, and probing for a direct path |
+//! | file           | decides |
+//! |----------------|---|
+//! | `handshakes`   | nothing: it passes handshake packets on to those two |
+//! | `dialling`     | when an INIT goes out, to where, and what its answer makes of it |
+//! | `answering`    | whose INIT is worked on, and which association its session belongs to |
+//! | `half_open`    | how long an answer waits for the packet that confirms it |
+//! | `room`         | which association goes when there are too many |
+//! | `lifecycle`    | what happens when an association is confirmed, and when it ends |
+//! | `events`       | nothing: it passes what associations say on to whom it concerns |
+//! | `servers`      | the client's side of rendezvous: staying connected to servers |
+//! | `registration` | what servers are told of this node, and what their answers mean |
+//! | `lookups`      | when a look-up has found something, and when nothing |
+//! | `channels`     | which relay channels are asked for, taken and kept |
+//! | `relay`        | the server's side: records of others, channels between others |
+//! | `internal`     | nothing: it carries octets between `servers`, `relay` and their streams |
+//! | `direct`       | candidates, and probing for a direct path |
 
 mod answering;
+mod channels;
 mod dialling;
 mod direct;
+mod events;
 mod half_open;
 mod handshakes;
 mod internal;
 mod lifecycle;
+mod lookups;
+mod registration;
 mod relay;
 mod room;
 mod servers;
@@ -122,7 +130,7 @@ pub(crate) struct Control {
     servers: Vec<Server>,
     /// Relay channels that we are an end of.
     channels: BTreeMap<Token, (Channel, NodeId)>,
-    lookups: BTreeMap<LookupId, servers::Lookup>,
+    lookups: BTreeMap<LookupId, lookups::Lookup>,
     /// The newest records seen: no server can take us back behind them.
     seen: SeenRecords,
     relay: Option<RelayServer>,

@@ -1,21 +1,19 @@
-//! The client's side of rendezvous: staying connected and registered, look-ups, relay channels.
+//! The client's side of rendezvous: staying connected to servers, and what goes to them and comes from them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use keyway_identity::{NodeId, Signed};
-use keyway_rendezvous::{
-    ClientEvent, ClientHalf, EPOCH_JUMP_MAX, RECORD_SERVERS_MAX, Record, RequestId, UNANSWERED_FOR,
-};
-use keyway_transport::{Channel, PingId, Route};
-use keyway_wire::{StreamKind, Time, Token, VERSION};
+use keyway_identity::NodeId;
+use keyway_rendezvous::ClientHalf;
+use keyway_transport::PingId;
+use keyway_wire::{StreamKind, Time, Token};
 use rand_core::Rng;
-use tracing::{debug, info};
+use tracing::info;
 
 use super::{Alarm, Control, Internal};
 use crate::event::Event;
-use crate::keys::{AssociationKey, LookupId, StreamKey};
+use crate::keys::{AssociationKey, StreamKey};
 use crate::worker::Worker;
 
 /// Octets that may wait for a server's stream. Requests are some hundred octets each, an INIT one thousand.
@@ -30,21 +28,14 @@ pub(crate) struct Server {
     pub(crate) id: NodeId,
     pub(crate) association: Option<AssociationKey>,
     pub(crate) client: ClientHalf,
-    stream: Option<StreamKey>,
+    pub(super) stream: Option<StreamKey>,
     outgoing: VecDeque<u8>,
-    sequence: u64,
+    /// Of the record that was published there last.
+    pub(super) sequence: u64,
     /// A ping of our own that is not answered yet.
     ping: Option<PingId>,
     /// When the association began.
     since: Time,
-}
-
-/// One look-up, asked of every server.
-#[derive(Debug)]
-pub(crate) struct Lookup {
-    node: NodeId,
-    asked: BTreeSet<(u32, RequestId)>,
-    pending: BTreeSet<u32>,
 }
 
 impl Control {
@@ -179,134 +170,6 @@ impl Control {
         self.alarms.set(Alarm::Dial(id), Some(again));
     }
 
-    fn channel_closed(&mut self, worker: &mut Worker, now: Time, token: Token) {
-        let Some((channel, id)) = self.channels.remove(&token) else {
-            return;
-        };
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        peer.channels.retain(|known| *known != channel);
-        peer.expected &= !peer.channels.is_empty();
-        if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
-            association.remove_route(now, Route::Relay { channel });
-        }
-        self.tidy(worker, id);
-    }
-
-    /// Signs and sends our record, if anybody may use anything here, and sets the next time to.
-    pub(super) fn publish(&mut self, now: Time, index: u32) {
-        let wall = self.wall.at(now);
-        let servers: Vec<NodeId> = self
-            .servers
-            .iter()
-            .map(|server| server.id)
-            .take(RECORD_SERVERS_MAX)
-            .collect();
-        let Some(server) = self.servers.get_mut(index as usize) else {
-            return;
-        };
-        if server.stream.is_none() || !self.policy.serves_anybody() {
-            return;
-        }
-        server.sequence += 1;
-        let record = Record {
-            node: self.id,
-            versions: vec![u32::from(VERSION)],
-            epoch: self.epoch,
-            instance: self.instance,
-            sequence: server.sequence,
-            servers,
-            issued: wall,
-            expiry: wall.saturating_add(self.config.record_lifetime),
-        };
-        match Signed::sign(record, &self.secret) {
-            Ok(signed) => server.client.publish(&signed),
-            Err(error) => tracing::error!(%error, "cannot sign this node's record"),
-        }
-        let jitter = Duration::from_millis(u64::from(self.rng.next_u32() % 5000));
-        let pause = self.config.record_refresh.saturating_sub(jitter);
-        self.alarms.set(Alarm::Publish(index), Some(now + pause));
-    }
-
-    /// Our own services changed: whether we are registered may change with them.
-    pub(crate) fn publish_everywhere(&mut self, worker: &mut Worker, now: Time) {
-        for index in 0..self.servers.len() {
-            self.publish(now, u32::try_from(index).unwrap_or(u32::MAX));
-        }
-        self.flush_servers(worker, now);
-    }
-
-    /// Asks every connected server for a channel to a peer that is being dialled, with the INIT inside the request.
-    pub(super) fn ask_for_channels(&mut self, now: Time, id: NodeId) {
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        if peer.server.is_some() {
-            return;
-        }
-        let Some(dialing) = peer.dial.as_mut() else {
-            return;
-        };
-        for (index, server) in self.servers.iter_mut().enumerate() {
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let has_channel = peer.channels.iter().any(|channel| channel.server == index);
-            if server.stream.is_some() && !has_channel && dialing.asked.insert(index) {
-                server.client.open(now, id, dialing.dial.packet());
-            }
-        }
-    }
-
-    /// A server came back: dials that wait go through it, and so do associations that had a channel there.
-    fn renew_channels(&mut self, worker: &mut Worker, now: Time, index: u32) {
-        self.hurry_dials(worker, now);
-        let Some(server) = self.servers.get_mut(index as usize) else {
-            return;
-        };
-        for (id, peer) in &self.peers {
-            if peer.relayed_through.contains(&index) && peer.association.is_some() {
-                server.client.open(now, *id, &[]);
-            }
-        }
-    }
-
-    pub(crate) fn lookup(&mut self, worker: &mut Worker, now: Time, node: NodeId) -> LookupId {
-        let id = LookupId(self.fresh_id());
-        let pending = (0..self.servers.len()).filter_map(|index| u32::try_from(index).ok());
-        let lookup = Lookup {
-            node,
-            asked: BTreeSet::new(),
-            pending: pending.collect(),
-        };
-        self.lookups.insert(id, lookup);
-        for index in 0..self.servers.len() {
-            self.ask_pending_lookups(now, u32::try_from(index).unwrap_or(u32::MAX));
-        }
-        self.flush_servers(worker, now);
-        id
-    }
-
-    pub(crate) fn cancel_lookup(&mut self, id: LookupId) {
-        self.lookups.remove(&id);
-    }
-
-    fn ask_pending_lookups(&mut self, now: Time, index: u32) {
-        let Some(server) = self.servers.get_mut(index as usize) else {
-            return;
-        };
-        if server.stream.is_none() {
-            return;
-        }
-        for lookup in self.lookups.values_mut() {
-            let asked = lookup.asked.iter().any(|(at, _)| *at == index);
-            if lookup.pending.contains(&index) && !asked {
-                lookup
-                    .asked
-                    .insert((index, server.client.lookup(now, lookup.node)));
-            }
-        }
-    }
-
     pub(super) fn server_timeout(&mut self, worker: &mut Worker, now: Time, index: u32) {
         if let Some(server) = self.servers.get_mut(index as usize) {
             server.client.handle_timeout(now);
@@ -375,175 +238,5 @@ impl Control {
             }
         }
         self.flush_servers(worker, now);
-    }
-
-    fn handle_client_event(
-        &mut self,
-        worker: &mut Worker,
-        now: Time,
-        index: u32,
-        event: ClientEvent,
-    ) {
-        let Some(server) = self.servers.get_mut(index as usize) else {
-            return;
-        };
-        match event {
-            ClientEvent::Published { .. } => {
-                let id = server.id;
-                self.events.push_back(Event::Registered(id));
-            }
-            ClientEvent::Stale { epoch, .. } => {
-                if epoch >= self.epoch && epoch - self.epoch <= EPOCH_JUMP_MAX {
-                    self.epoch = epoch + 1;
-                    self.publish(now, index);
-                }
-            }
-            ClientEvent::NotPublished { reason } => {
-                tracing::warn!(server = %server.id, %reason, "the server does not list this node");
-            }
-            ClientEvent::Record { request, record } => {
-                self.record_arrived(index, request, record.into_value());
-            }
-            ClientEvent::NotFound { request, .. } => self.record_missing(index, request),
-            ClientEvent::Opened { peer, token, .. } => {
-                self.channel_opened(worker, now, index, peer, token);
-            }
-            ClientEvent::Refused {
-                request,
-                peer,
-                reason,
-            } => {
-                debug!(%peer, %reason, "a server refused");
-                self.record_missing(index, request);
-                // The peer may register yet: the next sending of the INIT asks again.
-                if let Some(dialing) = self.peers.get_mut(&peer).and_then(|it| it.dial.as_mut()) {
-                    dialing.asked.remove(&index);
-                }
-            }
-            ClientEvent::Offered {
-                peer,
-                token,
-                first_packet,
-            } => {
-                self.channel_offered(worker, now, index, peer, token, &first_packet);
-            }
-            ClientEvent::ChannelClosed { token } => self.channel_closed(worker, now, token),
-        }
-    }
-
-    fn record_arrived(&mut self, index: u32, request: RequestId, record: Record) {
-        if let Some(id) = self.lookup_of(index, request) {
-            self.lookups.remove(&id);
-            self.events.push_back(Event::Record {
-                id,
-                record: Box::new(record),
-            });
-        }
-    }
-
-    fn record_missing(&mut self, index: u32, request: RequestId) {
-        let Some(id) = self.lookup_of(index, request) else {
-            return;
-        };
-        let Some(lookup) = self.lookups.get_mut(&id) else {
-            return;
-        };
-        lookup.pending.remove(&index);
-        if lookup.pending.is_empty() {
-            self.lookups.remove(&id);
-            self.events.push_back(Event::RecordNotFound { id });
-        }
-    }
-
-    fn lookup_of(&self, index: u32, request: RequestId) -> Option<LookupId> {
-        let asked = |lookup: &Lookup| lookup.asked.contains(&(index, request));
-        self.lookups
-            .iter()
-            .find(|(_, lookup)| asked(lookup))
-            .map(|(id, _)| *id)
-    }
-
-    fn channel_opened(
-        &mut self,
-        worker: &mut Worker,
-        now: Time,
-        server: u32,
-        id: NodeId,
-        token: Token,
-    ) {
-        if self
-            .peers
-            .get(&id)
-            .is_some_and(|peer| peer.is_wanted() || peer.association.is_some())
-        {
-            self.keep_channel(worker, now, id, Channel { server, token });
-        } else if let Some(server) = self.servers.get_mut(server as usize) {
-            server.client.close_channel(token);
-        }
-    }
-
-    /// A peer asks for us through a relay. Only whom policy admits gets a channel; anybody else meets silence.
-    fn channel_offered(
-        &mut self,
-        worker: &mut Worker,
-        now: Time,
-        server: u32,
-        id: NodeId,
-        token: Token,
-        first_packet: &[u8],
-    ) {
-        let known = self.peers.get(&id);
-        let welcome = self.policy.welcomes(&id)
-            || known.is_some_and(|peer| peer.association.is_some() || peer.is_wanted());
-        if !welcome || id == self.id {
-            if let Some(server) = self.servers.get_mut(server as usize) {
-                server.client.close_channel(token);
-            }
-            return;
-        }
-        let channel = Channel { server, token };
-        self.keep_channel(worker, now, id, channel);
-        self.expect(now, id);
-        if !first_packet.is_empty() {
-            self.handle_handshake(worker, now, Route::Relay { channel }, first_packet);
-        }
-        self.tidy(worker, id);
-    }
-
-    /// The channel to a peer that has nothing else here stays open until an INIT has come through it, for as long as the server
-    /// keeps it too: the peer goes on sending through it for that long, not being told if it is closed here.
-    fn expect(&mut self, now: Time, id: NodeId) {
-        self.peer(id).expected = true;
-        let until = now + UNANSWERED_FOR;
-        self.alarms.set(Alarm::Expected(id), Some(until));
-    }
-
-    pub(super) fn expect_no_more(&mut self, worker: &mut Worker, id: NodeId) {
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.expected = false;
-        }
-        self.tidy(worker, id);
-    }
-
-    fn keep_channel(&mut self, worker: &mut Worker, now: Time, id: NodeId, channel: Channel) {
-        let peer = self.peer(id);
-        peer.relayed_through.insert(channel.server);
-        let replaced = peer.set_channel(channel);
-        let association = peer.association;
-        if let Some(replaced) = replaced {
-            self.channels.remove(&replaced.token);
-            if let Some(association) = association.and_then(|key| worker.touch(key)) {
-                association.remove_route(now, Route::Relay { channel: replaced });
-            }
-        }
-        self.channels.insert(channel.token, (channel, id));
-        if let Some(association) = association.and_then(|key| worker.touch(key)) {
-            association.add_route(now, Route::Relay { channel });
-        }
-    }
-
-    /// The channel that a relayed packet came through.
-    pub(crate) fn channel(&self, token: Token) -> Option<Channel> {
-        self.channels.get(&token).map(|(channel, _)| *channel)
     }
 }

@@ -5,6 +5,7 @@
 )]
 
 mod chaos;
+mod dead_paths;
 mod end;
 mod ending;
 mod hostile;
@@ -15,6 +16,7 @@ mod paths;
 mod rekey;
 mod streams;
 mod transfer;
+mod unproven;
 
 use std::net::SocketAddr;
 
