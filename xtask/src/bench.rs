@@ -1,4 +1,6 @@
-//! `cargo xtask bench`: the micro-benchmarks.
+//! `cargo xtask bench`: the micro-benchmarks; `cargo xtask bench peers`: Keyway beside others.
+
+mod peers;
 
 use anyhow::Result;
 
@@ -6,9 +8,18 @@ use crate::process;
 
 /// What `cargo xtask bench` can be told.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Run only the benches whose name contains this
     filter: Option<String>,
+}
+
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Measure Keyway beside other transports, in processes of their own, and write benches/results
+    Peers(peers::Arguments),
 }
 
 /// Builds and runs the benches.
@@ -16,6 +27,9 @@ pub(crate) struct Arguments {
 /// # Errors
 /// If they do not build or do not run to their end.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(Other::Peers(arguments)) = &arguments.other {
+        return peers::run(arguments);
+    }
     let mut command = process::cargo();
     command.args(["bench", "--locked", "--package", "keyway-benches"]);
     if let Some(filter) = &arguments.filter {
