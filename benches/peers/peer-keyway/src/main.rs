@@ -12,6 +12,9 @@ use keyway::{
 /// The one service, for streams and for datagrams.
 const SERVICE: &str = "bench";
 
+/// The row with packets as large as they may be.
+const LARGE: &str = "keyway-large";
+
 fn main() -> ExitCode {
     harness::run::<Keyway>()
 }
@@ -19,12 +22,20 @@ fn main() -> ExitCode {
 struct Keyway;
 
 impl Peer for Keyway {
-    const VARIANTS: &'static [Variant] = &[Variant {
-        name: "keyway",
-        package: Some("keyway"),
-        about: "1,452-byte packets, CUBIC, windows that tune themselves",
-        workloads: Workload::ALL,
-    }];
+    const VARIANTS: &'static [Variant] = &[
+        Variant {
+            name: "keyway",
+            package: Some("keyway"),
+            about: "1,452-byte packets, CUBIC, windows that tune themselves",
+            workloads: Workload::ALL,
+        },
+        Variant {
+            name: LARGE,
+            package: Some("keyway"),
+            about: "the same with the packets that path MTU discovery finds, which is the default",
+            workloads: &[Workload::Stream, Workload::Streams8, Workload::Reverse],
+        },
+    ];
 
     type Client = Dialler;
 
@@ -57,9 +68,14 @@ impl Peer for Keyway {
 }
 
 /// The settings of a row.
-fn builder(_variant: &str) -> Result<NodeBuilder> {
+fn builder(variant: &str) -> Result<NodeBuilder> {
     let unbounded = Rate::new(1_000_000, 1_000_000);
-    Ok(Node::builder()
+    let builder = if variant == LARGE {
+        Node::builder()
+    } else {
+        Node::builder().udp_payload_max(1_452)
+    };
+    Ok(builder
         .bind_address("127.0.0.1:0".parse()?)
         .limits(Limits {
             // What is measured is what a connection costs, not how many of them strangers are granted.
