@@ -1,10 +1,9 @@
 //! iroh, with addresses that are known: no relay, no look-up.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
 use harness::{Client, Connection, Peer, Receiving, Sending, Variant, Workload};
 use iroh::endpoint::{
