@@ -20,8 +20,8 @@ use crate::ring::Ring;
 
 /// Octets of datagrams, with their lengths, that wait to be sent. Chosen as four GSO batches: more would only be older.
 const SEND_QUEUE_MAX: usize = 256 * 1024;
-/// Octets of datagrams that wait to be received. The same.
-const RECEIVE_QUEUE_MAX: usize = 256 * 1024;
+/// Octets of datagrams that wait to be received: twice as many as one round of the driver may bring.
+const RECEIVE_QUEUE_MAX: usize = 1024 * 1024;
 /// In the queue each datagram follows its length.
 const LENGTH: usize = 4;
 

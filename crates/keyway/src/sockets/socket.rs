@@ -74,6 +74,9 @@ impl Socket {
     }
 
     /// One receive call: how many of the slices were filled.
+    ///
+    /// Where the kernel fills several at once, fewer than all mean that the socket is empty: the next call waits to be told,
+    /// and saves asking in vain.
     pub(super) fn poll_receive(
         &self,
         context: &mut Context<'_>,
@@ -86,12 +89,22 @@ impl Socket {
                 // The runtime shuts down, and the driver with it.
                 return Poll::Pending;
             }
+            let mut last = None;
             let received = self.io.try_io(Interest::READABLE, || {
-                self.state.recv((&self.io).into(), slices, meta)
+                let count = self.state.recv((&self.io).into(), slices, meta)?;
+                if count < slices.len().min(quinn_udp::BATCH_SIZE) {
+                    last = Some(count);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(count)
             });
             match received {
                 Ok(count) => return Poll::Ready(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(count) = last {
+                        return Poll::Ready(count);
+                    }
+                }
                 Err(error) => {
                     // An ICMP message about something that was sent, on some systems. It proves nothing about anybody.
                     tracing::trace!(%error, socket = %self.local, "receiving failed");

@@ -99,7 +99,8 @@ impl Association {
         let Some(path) = self.paths.get(id) else {
             return;
         };
-        let rtt = path.recovery.rtt().smoothed();
+        // The least, since a window that is larger than the path makes the queue on it longer, and the round trip with that.
+        let rtt = path.recovery.rtt().min();
         let probing = path.recovery.probes() > 0;
         let control = self
             .streams

@@ -26,7 +26,8 @@ pub struct StreamLimits {
     pub send_buffers_max: u64,
     /// Separate pieces that a stream is assembled from: 1,024. A packet that would need more is dropped, to come again.
     pub gaps_max: usize,
-    /// Octets of datagrams waiting in each direction, with 64 for each: 1 MiB.
+    /// Octets of datagrams waiting in each direction, with 64 for each: 2 MiB. One flow alone may have half, which is more
+    /// than arrives at once.
     pub datagram_queue_max: usize,
 }
 
@@ -43,7 +44,7 @@ impl Default for StreamLimits {
             send_buffer_max: 16 * MIB,
             send_buffers_max: 64 * MIB,
             gaps_max: 1024,
-            datagram_queue_max: 1 << 20,
+            datagram_queue_max: 2 << 20,
         }
     }
 }
