@@ -20,7 +20,9 @@ pub struct AssociationConfig {
 
     /// The longest that an acknowledgement is held back: 25 ms, as in QUIC (RFC 9000, 18.2).
     pub ack_delay_max: Duration,
-    /// The shortest: below half a millisecond a timer costs more than the packet it saves.
+    /// The shortest, for a lone packet: 5 ms. Answers come back within a round trip and take acknowledgements along. A timer that
+    /// is due within a millisecond or two is one that the processor has to be told of each time it goes to sleep, which
+    /// costs a ping-pong on one machine a quarter of its speed.
     pub ack_delay_min: Duration,
     /// Ack-eliciting packets after which an acknowledgement is sent in the middle of a batch: 32 packets of a fast path are
     /// some 100 us, and a sender's window opens in steps small enough.
@@ -72,7 +74,7 @@ impl Default for AssociationConfig {
             streams: StreamLimits::default(),
             udp_payload_max: 65_487,
             ack_delay_max: Duration::from_millis(25),
-            ack_delay_min: Duration::from_micros(500),
+            ack_delay_min: Duration::from_millis(5),
             ack_packets_max: 32,
             paths_max: 8,
             validations_max: 64,
