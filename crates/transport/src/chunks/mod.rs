@@ -428,7 +428,7 @@ mod tests {
                 queue.copy_at(queue.start(), &mut all);
                 prop_assert_eq!(all, octets(queue.start()..queue.end()));
                 let middle = queue.start() + queue.len() as u64 / 2;
-                let mut half = vec![0; (queue.end() - middle) as usize];
+                let mut half = vec![0; queue.len() - queue.len() / 2];
                 queue.copy_at(middle, &mut half);
                 prop_assert_eq!(half, octets(middle..queue.end()));
                 prop_assert_eq!(queue.is_empty(), queue.memory() == 0);

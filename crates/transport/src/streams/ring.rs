@@ -101,10 +101,6 @@ impl fmt::Debug for Ring {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "numbers of tests are small"
-)]
 mod tests {
     use super::*;
 
