@@ -69,6 +69,12 @@ impl Inbox {
         self.driver.register(driver);
     }
 
+    /// The driver's side: whether anything waits.
+    pub(crate) fn has_work(&self) -> bool {
+        let waiting = lock(&self.waiting);
+        !waiting.commands.is_empty() || !waiting.channels.is_empty()
+    }
+
     /// The driver's side: moves all that waits to the end of the two lists.
     pub(crate) fn take(&self, commands: &mut Vec<Command>, channels: &mut Vec<Channel>) {
         let mut waiting = lock(&self.waiting);

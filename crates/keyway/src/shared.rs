@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     /// An association that has heard nothing for longer than this may be with a process that is no more: its peer is asked before a
     /// stream is opened, which would end with it.
     pub(crate) silence_max: Duration,
+    /// Whether to look out for answers for a moment before going to sleep.
+    pub(crate) spin: bool,
 }
 
 /// How many servers this node is connected to, and how many of them list it.

@@ -38,6 +38,8 @@ pub struct Transmit {
     pub segment_size: usize,
     /// The length of all datagrams together, in octets.
     pub len: usize,
+    /// Whether it is one packet that asks for an answer, which may come at once.
+    pub is_question: bool,
 }
 
 /// Wall-clock time as it was told once, carried on by the monotonic clock.

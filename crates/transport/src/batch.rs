@@ -115,6 +115,8 @@ pub struct Transmit {
     pub segment_size: usize,
     /// Octets in the batch.
     pub len: usize,
+    /// Whether it is one packet that asks for an answer: an acknowledgement at least.
+    pub is_question: bool,
     /// The mark to send with.
     pub ecn: Option<Ecn>,
     /// The address to send from, where the peer's packets arrived at one of several.

@@ -12,6 +12,9 @@ use keyway::{
 /// The one service, for streams and for datagrams.
 const SERVICE: &str = "bench";
 
+/// The row that polls for a moment before it sleeps.
+const SPINNING: &str = "keyway-spinning";
+
 /// The row with packets as large as they may be.
 const LARGE: &str = "keyway-large";
 
@@ -26,8 +29,14 @@ impl Peer for Keyway {
         Variant {
             name: "keyway",
             package: Some("keyway"),
-            about: "1,452-byte packets, CUBIC, windows that tune themselves",
+            about: "1,452-byte packets, CUBIC, windows that tune themselves; sleeps while it waits",
             workloads: Workload::ALL,
+        },
+        Variant {
+            name: SPINNING,
+            package: Some("keyway"),
+            about: "the same, looking out for answers for 50 us before it sleeps: the default where there is more than one core",
+            workloads: &[Workload::Stream, Workload::Ping, Workload::Connect],
         },
         Variant {
             name: LARGE,
@@ -76,6 +85,7 @@ fn builder(variant: &str) -> Result<NodeBuilder> {
         Node::builder().udp_payload_max(1_452)
     };
     Ok(builder
+        .spin(variant == SPINNING)
         .bind_address("127.0.0.1:0".parse()?)
         .limits(Limits {
             // What is measured is what a connection costs, not how many of them strangers are granted.

@@ -11,7 +11,8 @@
 //! 6. wake the application, each task once;
 //! 7. send what the node has to send: up to eight batches.
 //!
-//! After some rounds the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
+//! Where the last thing sent was a question to somebody who answers fast, it looks out for the answer for a moment before it sleeps
+//! (`lookout`). After some rounds the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
 //! the buffers are made once, and lists keep their capacity.
 
 mod attention;
@@ -20,6 +21,7 @@ mod closing;
 mod commands;
 mod dials;
 mod events;
+mod lookout;
 mod stalls;
 mod timer;
 
@@ -46,6 +48,7 @@ use crate::sockets::{SendOutcome, Sockets};
 use channels::Channels;
 use closing::Phase;
 use dials::Dials;
+use lookout::{LOOK, Lookout};
 use stalls::Stalls;
 use timer::Timer;
 
@@ -68,6 +71,7 @@ pub(crate) struct Driver {
     sockets: Sockets,
     shared: Arc<Shared>,
     timer: Timer,
+    lookout: Lookout,
     interfaces: Interfaces,
     channels: Channels,
     dials: Dials,
@@ -142,6 +146,7 @@ impl Driver {
             node,
             sockets,
             timer: Timer::new(),
+            lookout: Lookout::new(shared.settings.spin),
             interfaces,
             channels: Channels::default(),
             dials: Dials::default(),
@@ -173,6 +178,7 @@ impl Driver {
         worked |= self.hand_out_events(now);
         worked |= self.channels.serve(now, &mut self.node, &mut self.wakes);
         for waker in self.wakes.drain(..) {
+            self.lookout.on_woken();
             waker.wake();
         }
         worked |= self.transmit(context, now);
@@ -247,10 +253,35 @@ impl Driver {
                 }
                 SendOutcome::Sent | SendOutcome::Lost => {}
             }
+            self.lookout.on_sent(outgoing.transmit.is_question);
             self.outgoing = None;
             worked = true;
         }
         worked
+    }
+
+    /// Waits a moment for an answer without going to sleep. True if there is something to do.
+    fn look_out(&mut self, deadline: Time) -> bool {
+        if !self.lookout.is_worth_it() {
+            return false;
+        }
+        let end = deadline.min(self.clock.now() + LOOK);
+        let found = loop {
+            let now = self.clock.now();
+            let node = &mut self.node;
+            let came = self.sockets.receive_now(|arrival, buffer, stride| {
+                node.handle_batch(now, arrival, buffer, stride);
+            });
+            if came || self.shared.inbox.has_work() {
+                break true;
+            }
+            if now >= end {
+                break false;
+            }
+            std::hint::spin_loop();
+        };
+        self.lookout.on_looked(found);
+        found
     }
 
     /// When there is something to do even if nothing comes in, after a round at `now` in which nothing happened.
@@ -279,6 +310,7 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.shared.inbox.register(context.waker());
+        this.lookout.begin();
         for _ in 0..ROUNDS_PER_POLL {
             let now = this.clock.now();
             this.shared.count_round();
@@ -286,12 +318,14 @@ impl Future for Driver {
             if this.phase.is_over() {
                 return Poll::Ready(());
             }
-            if !worked
-                && this
-                    .timer
-                    .poll(context, &this.clock, this.deadline(now))
-                    .is_pending()
-            {
+            if worked {
+                continue;
+            }
+            let deadline = this.deadline(now);
+            if this.look_out(deadline) {
+                continue;
+            }
+            if this.timer.poll(context, &this.clock, deadline).is_pending() {
                 return Poll::Pending;
             }
         }

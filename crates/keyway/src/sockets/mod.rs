@@ -53,8 +53,28 @@ impl Sockets {
     pub(crate) fn poll_receive(
         &mut self,
         context: &mut Context<'_>,
-        mut visit: impl FnMut(Arrival, &mut [u8], usize),
+        visit: impl FnMut(Arrival, &mut [u8], usize),
     ) -> Poll<()> {
+        let read = self.read(visit, |socket, slices, meta| {
+            match socket.poll_receive(context, slices, meta) {
+                Poll::Ready(count) => Some(count),
+                Poll::Pending => None,
+            }
+        });
+        if read { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// The same, without asking the runtime whether there is something, and without being woken later. False when all sockets
+    /// are empty.
+    pub(crate) fn receive_now(&mut self, visit: impl FnMut(Arrival, &mut [u8], usize)) -> bool {
+        self.read(visit, Socket::receive_now)
+    }
+
+    fn read(
+        &mut self,
+        mut visit: impl FnMut(Arrival, &mut [u8], usize),
+        mut receive: impl FnMut(&Socket, &mut [IoSliceMut<'_>], &mut [RecvMeta]) -> Option<usize>,
+    ) -> bool {
         for turn in 0..self.sockets.len() {
             let index = (self.next + turn) % self.sockets.len();
             let mut meta = [RecvMeta::default(); BUFFERS];
@@ -62,7 +82,7 @@ impl Sockets {
             let mut slices: [IoSliceMut<'_>; BUFFERS] =
                 std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
             let socket = &self.sockets[index];
-            let Poll::Ready(count) = socket.poll_receive(context, &mut slices, &mut meta) else {
+            let Some(count) = receive(socket, &mut slices, &mut meta) else {
                 continue;
             };
             for (buffer, meta) in slices.iter_mut().zip(&meta).take(count) {
@@ -71,9 +91,9 @@ impl Sockets {
                 }
             }
             self.next = index + 1;
-            return Poll::Ready(());
+            return true;
         }
-        Poll::Pending
+        false
     }
 
     /// Sends `datagrams` as `transmit` says, from octet `sent` on, and moves `sent` along. Pending when the socket's buffer is
@@ -117,6 +137,7 @@ mod tests {
             ecn: Some(keyway_node::Ecn::Ect0),
             segment_size,
             len,
+            is_question: false,
         }
     }
 

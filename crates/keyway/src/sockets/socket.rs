@@ -117,6 +117,16 @@ impl Socket {
         }
     }
 
+    /// One receive call that does not wait; `None` if there is nothing.
+    pub(super) fn receive_now(
+        &self,
+        slices: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Option<usize> {
+        // An error is found again, and told, by the call that waits.
+        self.state.recv((&self.io).into(), slices, meta).ok()
+    }
+
     pub(super) fn poll_send(
         &mut self,
         context: &mut Context<'_>,

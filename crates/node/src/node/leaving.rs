@@ -36,6 +36,7 @@ impl Node {
                 ecn: None,
                 segment_size,
                 len,
+                is_question: false,
             });
         }
         None
@@ -51,6 +52,7 @@ impl Node {
             ecn: None,
             segment_size: len,
             len,
+            is_question: false,
         })
     }
 
@@ -68,6 +70,7 @@ impl Node {
             ecn: transmit.ecn,
             segment_size: transmit.segment_size,
             len: transmit.len,
+            is_question: transmit.is_question,
         })
     }
 

@@ -195,6 +195,7 @@ impl Association {
             },
         );
         path.on_transmit(now, len);
+        self.asked |= ack_eliciting;
         Some(len)
     }
 }

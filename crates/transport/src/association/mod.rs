@@ -118,6 +118,8 @@ pub struct Association {
     phase: Phase,
     /// Whether what waits did not fit into what may be sent: not before something changes is it worth another try.
     stuck: bool,
+    /// Whether the batch that is being filled asks for an acknowledgement.
+    asked: bool,
     /// Whether the peer has proved that it holds the keys.
     confirmed: bool,
     events: Events,
@@ -184,6 +186,7 @@ impl Association {
             scrutiny: Scrutiny::new(now),
             phase: Phase::Open,
             stuck: false,
+            asked: false,
             confirmed: false,
             events: Events::default(),
             outcome: AckOutcome::default(),

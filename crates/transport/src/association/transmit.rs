@@ -41,6 +41,7 @@ impl Association {
     /// sent is [`poll_timeout`](Self::poll_timeout).
     pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         batch.clear();
+        self.asked = false;
         self.sessions.sealing(now)?;
         self.update_packet_room();
         let mut due = SmallVec::<[Task; 8]>::new();
@@ -224,7 +225,7 @@ impl Association {
                 len = self.send_segment(now, id, batch, route, segment_size, false);
             }
         }
-        finished(batch, route, local, segment_size)
+        self.finished(batch, route, local, segment_size)
     }
 
     /// Adds one packet of at most `size` octets to the batch. Its length: 0 if nothing fits, or nothing is there.
@@ -270,7 +271,7 @@ impl Association {
         }
         let len = self.seal_on_path(now, id, draft)?;
         batch.push(len);
-        finished(batch, route, local, len)
+        self.finished(batch, route, local, len)
     }
 
     /// A PING as large as packets shall become, if one is due.
@@ -287,7 +288,7 @@ impl Association {
         draft.mtu_probe = true;
         let len = self.seal_on_path(now, id, draft)?;
         batch.push(len);
-        finished(batch, route, local, len)
+        self.finished(batch, route, local, len)
     }
 
     /// CLOSE, or the answer to one. What cannot be sent now is not tried again and again: the answer is given up, since the
@@ -404,23 +405,25 @@ impl Association {
             packet.seal(session, cid, number).ok()?
         };
         batch.push(len);
-        finished(batch, route, local, len)
+        self.finished(batch, route, local, len)
     }
-}
 
-/// The transmit for what is in the batch, if there is anything.
-fn finished(
-    batch: &Batch,
-    route: Route,
-    local: Option<IpAddr>,
-    segment_size: usize,
-) -> Option<Transmit> {
-    let len = batch.len();
-    (len > 0).then_some(Transmit {
-        route,
-        segment_size,
-        len,
-        ecn: None,
-        local,
-    })
+    /// The transmit for what is in the batch, if there is anything.
+    fn finished(
+        &self,
+        batch: &Batch,
+        route: Route,
+        local: Option<IpAddr>,
+        segment_size: usize,
+    ) -> Option<Transmit> {
+        let len = batch.len();
+        (len > 0).then_some(Transmit {
+            route,
+            segment_size,
+            len,
+            is_question: self.asked && len == segment_size,
+            ecn: None,
+            local,
+        })
+    }
 }
