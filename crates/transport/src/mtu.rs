@@ -36,8 +36,8 @@ const RAISE_AFTER: Duration = Duration::from_secs(600);
 enum Search {
     /// A probe may leave from this time on.
     Ready(Time),
-    /// A probe is on its way.
-    Outstanding,
+    /// A probe of that size is on its way.
+    Outstanding(u32),
 }
 
 /// The packet size of one path and the search for a larger one.
@@ -72,37 +72,39 @@ impl MtuProbe {
         self.current
     }
 
-    /// The size of a probe to send now, if one is due.
-    pub(crate) fn due(&self, now: Time) -> Option<u32> {
+    /// The size of a probe to send now, at most `room`, if one is due.
+    pub(crate) fn due(&self, now: Time, room: u32) -> Option<u32> {
         match self.search {
-            Search::Ready(from) if from <= now => self.target(),
-            Search::Ready(_) | Search::Outstanding => None,
+            Search::Ready(from) if from <= now => self.target(room),
+            Search::Ready(_) | Search::Outstanding(_) => None,
         }
     }
 
-    /// A probe left.
-    pub(crate) fn on_probe_sent(&mut self) {
-        self.search = Search::Outstanding;
+    /// A probe of that size left.
+    pub(crate) fn on_probe_sent(&mut self, size: u32) {
+        self.search = Search::Outstanding(size);
     }
 
     /// A probe of that size arrived.
-    pub(crate) fn on_probe_acked(&mut self, size: u32) {
+    pub(crate) fn on_probe_acked(&mut self, now: Time, size: u32) {
         self.current = self.current.max(size.min(self.limit));
         self.tries = 0;
         self.suspicions = 0;
-        self.next_size(Time::ZERO);
+        self.next_size(now);
     }
 
     /// A probe was lost. The next one leaves no sooner than `retry_at`: of the same size, of the next smaller one after the
     /// last try, and in ten minutes when there is none.
     pub(crate) fn on_probe_lost(&mut self, now: Time, retry_at: Time) {
-        if self.search != Search::Outstanding {
+        let Search::Outstanding(size) = self.search else {
             return;
-        }
+        };
         self.tries += 1;
         self.search = Search::Ready(retry_at);
         if self.tries == TRIES {
-            self.fail_target(now);
+            self.failed = self.failed.min(size);
+            self.tries = 0;
+            self.next_size(now);
         }
     }
 
@@ -140,14 +142,23 @@ impl MtuProbe {
         if self.suspicions < BLACK_HOLE_LOSSES {
             return false;
         }
-        self.current = self.current.min(BASE);
-        self.restart(now + RAISE_AFTER);
+        if self.current > COMMON {
+            // Jumbo frames end somewhere by now; what is common may still pass.
+            self.failed = self.current;
+            self.current = BASE;
+            self.tries = 0;
+            self.suspicions = 0;
+            self.next_size(now);
+        } else {
+            self.current = self.current.min(BASE);
+            self.restart(now + RAISE_AFTER);
+        }
         true
     }
 
     /// The path was given up with all that was on its way; nobody will hear of a probe again.
     pub(crate) fn on_abandoned(&mut self) {
-        if self.search == Search::Outstanding {
+        if matches!(self.search, Search::Outstanding(_)) {
             self.search = Search::Ready(Time::ZERO);
         }
         self.suspicions = 0;
@@ -161,26 +172,17 @@ impl MtuProbe {
         self.suspicions = 0;
     }
 
-    /// The size that was searched for does not pass.
-    fn fail_target(&mut self, now: Time) {
-        self.failed = self.target().unwrap_or(self.failed);
-        self.tries = 0;
-        if self.target().is_none() {
-            self.restart(now + RAISE_AFTER);
-        }
-    }
-
     /// Goes on with the next size, if something larger than now may pass.
     fn next_size(&mut self, now: Time) {
-        if self.target().is_some() || self.failed == u32::MAX {
+        if self.target(u32::MAX).is_some() || self.failed == u32::MAX {
             self.search = Search::Ready(now);
         } else {
             self.restart(now + RAISE_AFTER);
         }
     }
 
-    fn target(&self) -> Option<u32> {
-        let passes = |size: &u32| self.current < *size && *size < self.failed;
+    fn target(&self, room: u32) -> Option<u32> {
+        let passes = |size: &u32| self.current < *size && *size < self.failed && *size <= room;
         let sizes = if self.current < COMMON {
             [COMMON.min(self.limit), TUNNEL.min(self.limit)]
         } else {
@@ -201,11 +203,11 @@ mod tests {
     /// A search that was told that each probe up to `passes` arrives and each larger one is lost. Returns the sizes tried.
     fn search(mtu: &mut MtuProbe, passes: u32, now: Time) -> Vec<u32> {
         let mut tried = Vec::new();
-        while let Some(size) = mtu.due(now) {
+        while let Some(size) = mtu.due(now, u32::MAX) {
             tried.push(size);
-            mtu.on_probe_sent();
+            mtu.on_probe_sent(size);
             if size <= passes {
-                mtu.on_probe_acked(size)
+                mtu.on_probe_acked(now, size)
             } else {
                 mtu.on_probe_lost(now, now)
             }
@@ -223,14 +225,14 @@ mod tests {
         // RFC 9000, 14: at least 1200 octets; RFC 8899, 5.1.2.
         let mtu = MtuProbe::new(65_507);
         assert_eq!(mtu.current(), 1_200);
-        assert_eq!(mtu.due(Time::ZERO), Some(1_452));
+        assert_eq!(mtu.due(Time::ZERO, u32::MAX), Some(1_452));
     }
 
     #[test]
     fn only_one_probe_is_on_its_way() {
         let mut mtu = MtuProbe::new(1_452);
-        mtu.on_probe_sent();
-        assert_eq!(mtu.due(at(1_000)), None);
+        mtu.on_probe_sent(1_452);
+        assert_eq!(mtu.due(at(1_000), u32::MAX), None);
     }
 
     #[test]
@@ -257,24 +259,48 @@ mod tests {
         let tried = search(&mut mtu, 9_000, at(0));
         assert_eq!(tried, [1_452, 65_487, 65_487, 65_487, 8_952]);
         assert_eq!(mtu.current(), 8_952);
-        assert_eq!(mtu.due(at(599)), None);
-        assert_eq!(mtu.due(at(600)), Some(65_487));
+        assert_eq!(mtu.due(at(599), u32::MAX), None);
+        assert_eq!(mtu.due(at(600), u32::MAX), Some(65_487));
         let mut mtu = MtuProbe::new(65_487);
         assert_eq!(search(&mut mtu, 1_400, at(0)), [1_452, 1_452, 1_452, 1_372]);
         assert_eq!(mtu.current(), 1_372);
     }
 
     #[test]
+    fn a_window_that_holds_no_more_has_jumbo_frames_tried_first() {
+        let mut mtu = MtuProbe::new(65_487);
+        mtu.on_probe_acked(at(0), 1_452);
+        assert_eq!(mtu.due(at(0), 8_951), None);
+        assert_eq!(mtu.due(at(0), 20_000), Some(8_952));
+        mtu.on_probe_sent(8_952);
+        mtu.on_probe_acked(at(0), 8_952);
+        assert_eq!(mtu.due(at(0), 70_000), Some(65_487));
+    }
+
+    #[test]
+    fn jumbo_frames_that_vanish_leave_what_is_common() {
+        let mut mtu = MtuProbe::new(8_952);
+        search(&mut mtu, 9_000, at(0));
+        assert!((0..3).any(|_| mtu.on_lost(at(1), 8_952)));
+        assert_eq!(
+            (mtu.current(), mtu.due(at(1), u32::MAX)),
+            (1_200, Some(1_452))
+        );
+        assert_eq!(search(&mut mtu, 1_452, at(1)), [1_452]);
+        assert_eq!(mtu.due(at(600), u32::MAX), None);
+    }
+
+    #[test]
     fn what_this_machine_refuses_is_not_tried_again_at_once() {
         let mut mtu = MtuProbe::new(65_487);
-        mtu.on_probe_acked(1_452);
-        mtu.on_probe_sent();
+        mtu.on_probe_acked(at(0), 1_452);
+        mtu.on_probe_sent(65_487);
         assert!(!mtu.on_refused(at(1), 65_487));
-        assert_eq!(mtu.due(at(1)), Some(8_952));
-        mtu.on_probe_sent();
+        assert_eq!(mtu.due(at(1), u32::MAX), Some(8_952));
+        mtu.on_probe_sent(8_952);
         assert!(!mtu.on_refused(at(1), 8_952));
-        assert_eq!((mtu.current(), mtu.due(at(600))), (1_452, None));
-        assert_eq!(mtu.due(at(601)), Some(65_487));
+        assert_eq!((mtu.current(), mtu.due(at(600), u32::MAX)), (1_452, None));
+        assert_eq!(mtu.due(at(601), u32::MAX), Some(65_487));
     }
 
     #[test]
@@ -282,7 +308,10 @@ mod tests {
         let mut mtu = MtuProbe::new(65_487);
         search(&mut mtu, 65_487, at(0));
         assert!(mtu.on_refused(at(1), 65_487));
-        assert_eq!((mtu.current(), mtu.due(at(1))), (1_200, Some(1_452)));
+        assert_eq!(
+            (mtu.current(), mtu.due(at(1), u32::MAX)),
+            (1_200, Some(1_452))
+        );
         assert!(!mtu.on_refused(at(1), 1_200), "nothing smaller is of use");
     }
 
@@ -292,7 +321,7 @@ mod tests {
         let mut mtu = MtuProbe::new(1_452);
         assert_eq!(search(&mut mtu, 1_280, at(0))[..3], [1_452; 3]);
         assert_eq!(mtu.current(), 1_200);
-        assert_eq!(mtu.due(at(599)), None);
+        assert_eq!(mtu.due(at(599), u32::MAX), None);
         assert_eq!(search(&mut mtu, 1_452, at(600)), [1_452]);
         assert_eq!(mtu.current(), 1_452);
     }
@@ -300,10 +329,10 @@ mod tests {
     #[test]
     fn the_next_try_waits_until_it_is_told_to() {
         let mut mtu = MtuProbe::new(1_452);
-        mtu.on_probe_sent();
+        mtu.on_probe_sent(1_452);
         mtu.on_probe_lost(at(1), at(3));
-        assert_eq!(mtu.due(at(2)), None);
-        assert_eq!(mtu.due(at(3)), Some(1_452));
+        assert_eq!(mtu.due(at(2), u32::MAX), None);
+        assert_eq!(mtu.due(at(3), u32::MAX), Some(1_452));
     }
 
     // R8.24
@@ -316,18 +345,18 @@ mod tests {
         assert!(!mtu.on_lost(at(2), 1_300));
         assert!(mtu.on_lost(at(3), 1_452));
         assert_eq!(mtu.current(), 1_200);
-        assert_eq!(mtu.due(at(602)), None);
-        assert_eq!(mtu.due(at(603)), Some(1_452));
+        assert_eq!(mtu.due(at(602), u32::MAX), None);
+        assert_eq!(mtu.due(at(603), u32::MAX), Some(1_452));
     }
 
     #[test]
     fn a_probe_lost_in_a_black_hole_does_not_bring_the_next_one_forward() {
         let mut mtu = MtuProbe::new(8_952);
-        mtu.on_probe_acked(1_452);
-        mtu.on_probe_sent();
+        mtu.on_probe_acked(at(0), 1_452);
+        mtu.on_probe_sent(1_452);
         assert!(black_hole(&mut mtu, at(1)));
         mtu.on_probe_lost(at(1), at(2));
-        assert_eq!(mtu.due(at(600)), None);
+        assert_eq!(mtu.due(at(600), u32::MAX), None);
     }
 
     #[test]
@@ -353,16 +382,16 @@ mod tests {
     #[test]
     fn a_probe_that_was_abandoned_is_sent_again() {
         let mut mtu = MtuProbe::new(1_452);
-        mtu.on_probe_sent();
+        mtu.on_probe_sent(1_452);
         mtu.on_abandoned();
-        assert_eq!(mtu.due(at(1)), Some(1_452));
+        assert_eq!(mtu.due(at(1), u32::MAX), Some(1_452));
     }
 
     #[test]
     fn a_probe_that_arrives_after_it_was_given_up_still_counts() {
         let mut mtu = MtuProbe::new(1_452);
         search(&mut mtu, 1_280, at(0));
-        mtu.on_probe_acked(1_452);
+        mtu.on_probe_acked(at(0), 1_452);
         assert_eq!(mtu.current(), 1_452);
     }
 }

@@ -175,7 +175,11 @@ impl Driver {
         let mut worked = self.take_inbox(now);
         worked |= self.receive(context, now);
         self.do_what_is_due(now);
-        worked |= self.hand_out_events(now);
+        if self.hand_out_events(now) {
+            // Whoever waits for one of them is to have its turn.
+            self.lookout.on_woken();
+            worked = true;
+        }
         worked |= self.channels.serve(now, &mut self.node, &mut self.wakes);
         for waker in self.wakes.drain(..) {
             self.lookout.on_woken();
@@ -253,7 +257,8 @@ impl Driver {
                 }
                 SendOutcome::Sent | SendOutcome::Lost => {}
             }
-            self.lookout.on_sent(outgoing.transmit.is_question);
+            let asks = outgoing.transmit.is_question && outcome == SendOutcome::Sent;
+            self.lookout.on_sent(asks);
             self.outgoing = None;
             worked = true;
         }

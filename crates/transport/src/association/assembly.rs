@@ -99,8 +99,10 @@ impl Association {
         let Some(path) = self.paths.get(id) else {
             return;
         };
-        // The least, since a window that is larger than the path makes the queue on it longer, and the round trip with that.
-        let rtt = path.recovery.rtt().min();
+        // The least, since a window that is larger than the path makes the queue on it longer, and the round trip with that. But
+        // not for ever: another network may lie behind the same address.
+        let rtt = path.recovery.rtt();
+        let rtt = rtt.min().max(rtt.smoothed() / 4);
         let probing = path.recovery.probes() > 0;
         let control = self
             .streams

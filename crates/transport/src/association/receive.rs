@@ -375,7 +375,7 @@ impl Association {
 fn ack_delay(paths: &Paths, config: &AssociationConfig, route: &Route) -> Duration {
     let path = paths.by_route(route).or(paths.selected());
     let quarter = path.map_or(Duration::MAX, |path| path.recovery.rtt().smoothed() / 4);
-    quarter.min(config.ack_delay_max).max(config.ack_delay_min)
+    quarter.max(config.ack_delay_min).min(config.ack_delay_max)
 }
 
 impl Contents {

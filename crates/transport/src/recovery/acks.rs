@@ -28,7 +28,7 @@ impl<F> Recovery<F> {
         let in_flight = self.sent.in_flight();
         let largest = ack.ranges.largest();
         for range in ack.ranges {
-            self.settle(range, largest, out);
+            self.settle(now, range, largest, out);
         }
         let newly = &out.acked[first..];
         let Some(newest) = newly.iter().max_by_key(|packet| packet.number) else {
@@ -55,14 +55,20 @@ impl<F> Recovery<F> {
     }
 
     /// Moves the packets of one range to `out.acked`, and notes which losses it disproves.
-    fn settle(&mut self, range: RangeInclusive<u64>, largest: u64, out: &mut AckOutcome<F>) {
+    fn settle(
+        &mut self,
+        now: Time,
+        range: RangeInclusive<u64>,
+        largest: u64,
+        out: &mut AckOutcome<F>,
+    ) {
         let disproved = self.lost.disprove(&range, largest, self.congestion.event());
         self.congestion.on_disproved(disproved);
         let (start, end) = (*range.start(), *range.end());
         for number in start.max(self.sent.base())..self.sent.next().min(end.saturating_add(1)) {
             if let Some(packet) = self.sent.acknowledge(number) {
                 if packet.mtu_probe {
-                    self.mtu.on_probe_acked(packet.size);
+                    self.mtu.on_probe_acked(now, packet.size);
                     self.congestion.set_packet(self.mtu.current());
                 } else {
                     self.mtu.on_acked(packet.size);

@@ -154,7 +154,7 @@ impl<F> Recovery<F> {
             self.probes = self.probes.saturating_sub(1);
         }
         if packet.mtu_probe {
-            self.mtu.on_probe_sent();
+            self.mtu.on_probe_sent(packet.size);
         }
         let (size, counts) = (packet.size, packet.in_flight);
         let before = self.sent.in_flight();
@@ -231,17 +231,19 @@ impl<F> Recovery<F> {
     /// each batch, on validated paths only. It may exceed the window by less than its own size, since a busy path never
     /// has room for a large one.
     pub(crate) fn mtu_probe(&self, now: Time) -> Option<u32> {
-        let size = self.mtu.due(now)?;
         let window = self.congestion.window();
-        let fits = u64::from(size) <= window && self.sent.in_flight() < window;
-        (fits && self.pto_count == 0).then_some(size)
+        let size = self
+            .mtu
+            .due(now, u32::try_from(window).unwrap_or(u32::MAX))?;
+        (self.sent.in_flight() < window && self.pto_count == 0).then_some(size)
     }
 
     /// This machine did not let the last packets out, since they are larger than `size`, or the interface takes less than it
     /// did. A probe is forgotten as if it had never left; of others, it will turn out that they were lost.
     pub(crate) fn on_refused(&mut self, now: Time, size: u32) {
         let last = self.sent.next().saturating_sub(1);
-        if matches!(self.sent.slot(last), Some(Slot::Sent(packet)) if packet.mtu_probe) {
+        if matches!(self.sent.slot(last), Some(Slot::Sent(packet)) if packet.mtu_probe && packet.size == size)
+        {
             self.sent.lose(last);
         }
         if self.mtu.on_refused(now, size) {
@@ -352,7 +354,11 @@ mod tests {
         let probe = sender.send_probe(0, 1_452);
         sender.ack(100, &[probe..=probe]);
         assert_eq!(sender.recovery.mtu(), 1_452);
-        let mut now = 100;
+        let jumbo = sender.recovery.mtu_probe(at(100));
+        assert_eq!(jumbo, Some(8_952), "the window holds that already");
+        let probe = sender.send_probe(100, 8_952);
+        sender.ack(200, &[probe..=probe]);
+        let mut now = 200;
         while sender.recovery.window() < 65_507 {
             assert_eq!(
                 sender.recovery.mtu_probe(at(now)),

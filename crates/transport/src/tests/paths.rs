@@ -154,7 +154,7 @@ fn packets_grow_to_what_the_path_carries_and_shrink_when_it_carries_less() {
     let mut pair = Pair::new(2, vec![direct(Faults::none(10))]);
     pair.transfer(MIB, 60 * SECOND);
     assert_eq!(pair.a.association.paths().next().unwrap().mtu, 1452);
-    let octets = 8 * MIB;
+    let octets = 32 * MIB;
     let streams = pair.start_transfer(octets);
     pair.run_for(Duration::from_millis(100));
     pair.network.links[0].faults.mtu = 1280;
