@@ -63,7 +63,7 @@ async fn the_limit_grows_with_the_packets_that_the_path_turns_out_to_take() {
         let (client, server, mut listener) = pair("grow").await;
         let here = client.datagrams(address_of(&server), "grow").await.unwrap();
         let there = listener.accept_datagrams().await.unwrap();
-        // Loopback takes what an Ethernet takes, which is found out by probing.
+        // Loopback takes what an Ethernet takes at least, which is found out by probing.
         while here.max_size() < 1400 || there.max_size() < 1400 {
             here.send(b"x").await.unwrap();
             there.send(b"x").await.unwrap();

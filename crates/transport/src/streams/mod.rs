@@ -18,8 +18,8 @@
 //!
 //! | what                           | bound                                                                     |
 //! |--------------------------------|---------------------------------------------------------------------------|
-//! | received, not read             | `window_max`; rings are powers of two, so at most twice that              |
-//! | written, not acknowledged      | `send_buffers_max`, and the same with rings                               |
+//! | received, not read             | `window_max`: in order as it is, early in rings of at most twice as much  |
+//! | written, not acknowledged      | `send_buffers_max`, and a piece of up to 64 KiB at each end of a stream   |
 //! | pieces to assemble a stream of | `gaps_max`                                                                |
 //! | streams of the peer's          | `streams_max` at a time, and as many skipped ids                          |
 //! | streams of ours                | what the application opens, up to what the peer grants                    |
