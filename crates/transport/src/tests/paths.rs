@@ -158,10 +158,7 @@ fn packets_grow_to_what_the_path_carries_and_shrink_when_it_carries_less() {
     let streams = pair.start_transfer(octets);
     pair.run_for(Duration::from_millis(100));
     let sent = pair.a.association.paths().next().unwrap().sent;
-    assert!(
-        sent < octets as u64 / 2,
-        "all of it left before the path changed"
-    );
+    assert!(sent < octets / 2, "all of it left before the path changed");
     pair.network.links[0].faults.mtu = 1280;
     let stall = finish(&mut pair, streams, octets);
     assert!(stall < 5 * SECOND, "{stall:?}");
