@@ -8,9 +8,9 @@ use keyway_wire::Time;
 
 use crate::keys::AssociationKey;
 
-/// How often one INIT is answered in all, and for how long. Eight covers four routes twice; ten seconds is where an honest
-/// dialler makes a new INIT.
-const REPEATS_MAX: u32 = 8;
+/// How often one INIT is answered in all, and for how long. Ten seconds is where an honest dialler makes a new INIT; until then
+/// it sends this one 13 times, over two routes as a rule. An answer is a seventh of its question.
+const REPEATS_MAX: u32 = 32;
 const LIFETIME: Duration = Duration::from_secs(10);
 
 /// How many answers are kept: as many as associations may be half open.

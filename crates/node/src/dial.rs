@@ -9,7 +9,7 @@ use keyway_wire::{Cid, Slot, Time};
 use rand_core::Rng;
 
 /// Sendings at the last pause of the schedule before the pauses grow: a minute of them.
-const PATIENT_SENDINGS: usize = 27;
+const PATIENT_SENDINGS: usize = 56;
 /// By how much each pause is longer then.
 const GROWTH: Duration = Duration::from_millis(500);
 /// The longest pause. Whoever waits for so long can wait for this; and whichever of the two has news (packets to send, another

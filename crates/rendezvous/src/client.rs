@@ -121,7 +121,8 @@ impl ClientHalf {
 
     /// Closes a channel. No event follows.
     pub fn close_channel(&mut self, token: Token) {
-        if self.channels.remove(&token) {
+        if self.channels.contains(&token) {
+            self.channels.close(token);
             self.send(ToServer::CloseChannel { token });
         }
     }

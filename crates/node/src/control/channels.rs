@@ -129,6 +129,10 @@ impl Control {
             return;
         };
         peer.channels.retain(|known| *known != channel);
+        // A dial that asked for it asks for another one when its INIT goes out again.
+        if let Some(dialing) = peer.dial.as_mut() {
+            dialing.asked.remove(&channel.server);
+        }
         peer.expected &= !peer.channels.is_empty();
         if let Some(association) = peer.association.and_then(|key| worker.touch(key)) {
             association.remove_route(now, Route::Relay { channel });

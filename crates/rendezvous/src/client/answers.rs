@@ -4,6 +4,7 @@ use keyway_identity::{NodeId, Signature, Signed};
 use keyway_wire::Token;
 
 use super::ClientHalf;
+use super::channels::NotKept;
 use super::event::{ClientEvent, PublishFailure, Refusal};
 use super::requests::Kind;
 use crate::generated;
@@ -50,11 +51,14 @@ impl ClientHalf {
                 peer,
                 token,
                 first_packet,
-            } => self.keep_channel(token).then_some(ClientEvent::Offered {
-                peer,
-                token,
-                first_packet,
-            }),
+            } => {
+                let offered = ClientEvent::Offered {
+                    peer,
+                    token,
+                    first_packet,
+                };
+                self.keep_channel(token).ok().map(|()| offered)
+            }
             ToClient::ChannelClosed { token } => self
                 .channels
                 .remove(&token)
@@ -97,29 +101,30 @@ impl ClientHalf {
         // An answer that comes too late is kept nevertheless: the peer may have been told already, and whoever
         // asks again gets the same channel. If nobody does, it expires at the server.
         let peer = self.requests.answered(request, Some(Kind::Channel))?;
-        if kept {
-            Some(ClientEvent::Opened {
+        Some(match kept {
+            Ok(()) => ClientEvent::Opened {
                 request,
                 peer,
                 token,
-            })
-        } else {
-            let reason = Refusal::TooManyChannels;
-            Some(ClientEvent::Refused {
+            },
+            Err(reason) => ClientEvent::Refused {
                 request,
                 peer,
                 reason,
-            })
-        }
+            },
+        })
     }
 
-    /// Whether there is room for a channel; one without room is closed.
-    fn keep_channel(&mut self, token: Token) -> bool {
-        let kept = self.channels.insert(token);
-        if !kept {
-            self.send(ToServer::CloseChannel { token });
-        }
-        kept
+    /// Keeps a channel if it can; one without room is closed.
+    fn keep_channel(&mut self, token: Token) -> Result<(), Refusal> {
+        self.channels.insert(token).map_err(|why| match why {
+            NotKept::NoRoom => {
+                self.channels.close(token);
+                self.send(ToServer::CloseChannel { token });
+                Refusal::TooManyChannels
+            }
+            NotKept::Closed => Refusal::JustClosed,
+        })
     }
 }
 

@@ -88,6 +88,9 @@ pub enum Refusal {
     /// This node, the peer or the relay has too many channels.
     #[error("too many relay channels are open")]
     TooManyChannels,
+    /// This node closed the channel while the server answered. Ask again.
+    #[error("the relay channel was closed while it was asked for")]
+    JustClosed,
     /// Requests come too fast, for the server or for the peer. Try again in some seconds.
     #[error("the server is asked too often")]
     Busy,

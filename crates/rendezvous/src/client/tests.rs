@@ -434,3 +434,31 @@ fn a_server_that_speaks_something_else_is_an_error() {
         .handle_bytes(NOW, &mut world.seen, b"HTTP/1.1 400 Bad Request");
     assert_eq!(outcome, Err(ProtocolError::TooLong { length: 0x4854 }));
 }
+
+// R10.13
+#[test]
+fn a_channel_that_this_end_just_closed_does_not_come_back_by_what_the_server_said_before_it_heard()
+{
+    let mut world = World::connected();
+    let offered = |fill: u8| ToClient::Offered {
+        peer: key(NODE).node_id(),
+        token: token(fill),
+        first_packet: Vec::new(),
+    };
+    assert_eq!(world.say(offered(1)).len(), 1);
+    let request = world.open();
+    world.client.close_channel(token(1));
+    world.heard();
+    assert_eq!(world.say(offered(1)), []);
+    let opened = ToClient::Opened {
+        request,
+        token: token(1),
+    };
+    assert_eq!(world.say(opened), [refused(request, Refusal::JustClosed)]);
+    assert_eq!(world.heard(), [], "it was closed already");
+    assert_eq!(world.say(offered(2)).len(), 1, "another one is welcome");
+    // A server that lost all begins anew.
+    world.client.connected();
+    world.events();
+    assert_eq!(world.say(offered(1)).len(), 1);
+}

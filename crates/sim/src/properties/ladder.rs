@@ -52,7 +52,8 @@ const LADDER: [Rung; 9] = [
 /// takes 0.45 s; timeouts after bursts take as long again, and more.
 const DEADLINE: Duration = Duration::from_secs(180);
 
-/// The worst links may be too bad: after this time they are well again, and nothing must have broken.
+/// The worst links may be too bad, even for a handshake: after this time they are well again, and nothing must have broken. Whose
+/// dialling had come to nothing by then dials again.
 const HEALED_AFTER: Duration = Duration::from_secs(60);
 
 /// Each seed stands on one rung.
@@ -75,6 +76,10 @@ fn climb(run: Run, rung: &Rung, is_hopeless: bool) -> Result<Report, Failure> {
             .world
             .network()
             .set_all_links(&LinkConfig::default());
+        let other = meeting.id(b);
+        if meeting.world.program(a).association_of(&other).is_none() {
+            meeting.dial(a, ours);
+        }
     }
     meeting.run_until(DEADLINE, rung.name, |world| {
         all_done(world, a, 1) && all_done(world, b, 1)

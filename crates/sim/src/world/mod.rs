@@ -49,6 +49,8 @@ struct Host<P> {
 struct Flight {
     place: Place,
     packet: Packet,
+    /// It is as it was sent: the link did not damage it.
+    intact: bool,
 }
 
 /// Somebody on the way to a host who is faster than the way: copies of its packets come first, from another address.
@@ -185,7 +187,8 @@ impl<P: Program> World<P> {
         self.queue.next_time().is_none()
     }
 
-    /// Begins to keep a copy of every packet that arrives at a site.
+    /// Begins to keep a copy of every packet that arrives at a site as it was sent. Not those that a link damaged: damaging
+    /// them again could restore what was sent, which would be no forgery.
     pub fn record(&mut self) {
         self.recorded = Some(Vec::new());
     }

@@ -89,8 +89,8 @@ impl<P: Program> World<P> {
 
     /// Delivers a packet together with those that came with it, as a socket with receive offload does.
     fn arrive(&mut self, flight: Flight) {
-        let Flight { place, packet } = flight;
-        self.note_arrival(&packet);
+        self.note_arrival(&flight);
+        let Flight { place, packet, .. } = flight;
         let mut first = packet.clone();
         let host = self.network.deliver(self.now, place, &mut first);
         if let Some(host) = host {
@@ -121,7 +121,7 @@ impl<P: Program> World<P> {
             let Some(next) = self.queue.pop_due_if(self.now, with_it) else {
                 break;
             };
-            self.note_arrival(&next.packet);
+            self.note_arrival(&next);
             last = next.packet.payload.len();
             buffer.extend_from_slice(&next.packet.payload);
             count += 1;
@@ -179,12 +179,12 @@ impl<P: Program> World<P> {
         self.flush(host);
     }
 
-    fn note_arrival(&mut self, packet: &Packet) {
+    fn note_arrival(&mut self, flight: &Flight) {
         let Packet {
             source,
             destination,
             payload,
-        } = packet;
+        } = &flight.packet;
         self.trace.note(self.now, &[1], payload, || {
             format!(
                 "{source} => {destination} {} octets {}",
@@ -192,11 +192,11 @@ impl<P: Program> World<P> {
                 Sighting::of(payload)
             )
         });
-        if let Some(recorded) = &mut self.recorded {
+        if let Some(recorded) = self.recorded.as_mut().filter(|_| flight.intact) {
             if recorded.len() == RECORDED_MAX {
                 recorded.drain(..RECORDED_MAX / 2);
             }
-            recorded.push(packet.clone());
+            recorded.push(flight.packet.clone());
         }
     }
 
@@ -244,7 +244,13 @@ impl<P: Program> World<P> {
                     place,
                     packet,
                 } = arrival;
-                queue.add(time, Flight { place, packet });
+                let intact = packet.payload == payload;
+                let flight = Flight {
+                    place,
+                    packet,
+                    intact,
+                };
+                queue.add(time, flight);
             });
             trace.note(*now, &[2, host.0 as u64], payload, || {
                 let length = payload.len();

@@ -148,3 +148,15 @@ fn what_arrives_is_recorded_on_demand() {
         .collect();
     assert_eq!(payloads, [0, 1, 2]);
 }
+
+#[test]
+fn what_a_link_damaged_is_not_recorded() {
+    let (mut world, ..) = world(1);
+    world.record();
+    world.network().set_all_links(&LinkConfig {
+        corrupt: Chance::percent(100),
+        ..LinkConfig::default()
+    });
+    world.run_for(Duration::from_millis(50)).unwrap();
+    assert_eq!(world.recorded(), []);
+}
