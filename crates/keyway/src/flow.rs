@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use keyway_identity::NodeId;
-use keyway_node::{Node, SendDatagramError, StreamKey};
+use keyway_node::{DatagramBuffer, Node, SendDatagramError, StreamKey};
 use keyway_wire::ServiceName;
 use tokio::sync::Notify;
 
@@ -16,13 +17,12 @@ use crate::inbox::{Channel, Inbox};
 use crate::lock::lock;
 use crate::meaning::{self, Read};
 use crate::patience::Patience;
-use crate::ring::Ring;
 
 /// Octets of datagrams, with their lengths, that wait to be sent. Chosen as four GSO batches: more would only be older.
 const SEND_QUEUE_MAX: usize = 256 * 1024;
 /// Octets of datagrams that wait to be received: twice as many as one round of the driver may bring.
 const RECEIVE_QUEUE_MAX: usize = 1024 * 1024;
-/// In the queue each datagram follows its length.
+/// What each of them counts for beside its octets, so that empty ones do not wait without bound.
 const LENGTH: usize = 4;
 
 /// One datagram flow, as driver and application share it.
@@ -45,7 +45,7 @@ pub(crate) struct Flow {
 
 #[derive(Debug)]
 struct SendQueue {
-    ring: Ring,
+    waiting: DatagramBuffer,
     /// The node's own queue is full; an event will tell.
     blocked: bool,
     state: State,
@@ -64,7 +64,7 @@ enum State {
 
 #[derive(Debug)]
 struct ReceiveQueue {
-    datagrams: VecDeque<Vec<u8>>,
+    datagrams: VecDeque<Bytes>,
     octets: usize,
     /// The node may have more than was taken from it.
     readable: bool,
@@ -98,7 +98,7 @@ impl Flow {
             patience: Patience::new(patience),
             max_size: AtomicUsize::new(max_size),
             send: Mutex::new(SendQueue {
-                ring: Ring::new(SEND_QUEUE_MAX),
+                waiting: DatagramBuffer::default(),
                 blocked: false,
                 state: State::Open,
             }),
@@ -143,14 +143,13 @@ impl Flow {
                 State::Failed(error) => return Err(error.clone()),
             }
             let (size, max) = (datagram.len(), self.max_size());
-            let Some(length) = u32::try_from(size).ok().filter(|_| size <= max) else {
+            if size > max {
                 return Err(DatagramError::TooLarge { size, max });
-            };
-            if send.ring.room() < LENGTH + datagram.len() {
+            }
+            if send.room() < LENGTH + size {
                 return Ok(false);
             }
-            send.ring.write(&length.to_be_bytes());
-            send.ring.write(datagram);
+            send.waiting.push(datagram);
             !send.blocked
         };
         self.list_if(needs_driver);
@@ -169,7 +168,7 @@ impl Flow {
     }
 
     /// Takes the oldest datagram that arrived, if there is one.
-    pub(crate) fn try_receive(self: &Arc<Self>) -> Result<Option<Vec<u8>>, DatagramError> {
+    pub(crate) fn try_receive(self: &Arc<Self>) -> Result<Option<Bytes>, DatagramError> {
         let mut receive = lock(&self.receive);
         let Some(datagram) = receive.datagrams.pop_front() else {
             return receive.end.clone().map_or(Ok(None), Err);
@@ -182,7 +181,7 @@ impl Flow {
     }
 
     /// Waits for the next datagram.
-    pub(crate) async fn receive(self: &Arc<Self>) -> Result<Vec<u8>, DatagramError> {
+    pub(crate) async fn receive(self: &Arc<Self>) -> Result<Bytes, DatagramError> {
         loop {
             let arrived = self.arrived.notified();
             if let Some(datagram) = self.try_receive()? {
@@ -242,11 +241,11 @@ impl Flow {
     }
 
     /// Moves datagrams both ways between the queues and the node: at most one queue's worth in each direction.
-    pub(crate) fn serve(&self, node: &mut Node, scratch: &mut Vec<u8>) {
+    pub(crate) fn serve(&self, node: &mut Node) {
         self.listed.store(false, Ordering::Release);
         // The path's packet size grows without an event, soon after the path came into use.
         self.set_max_size(node.max_datagram(self.key.association()));
-        if self.serve_send(node, scratch) {
+        if self.serve_send(node) {
             self.room.notify_waiters();
         }
         if self.serve_receive(node) {
@@ -255,17 +254,18 @@ impl Flow {
     }
 
     /// True where there is room, or an error, that somebody may wait for.
-    fn serve_send(&self, node: &mut Node, scratch: &mut Vec<u8>) -> bool {
+    fn serve_send(&self, node: &mut Node) -> bool {
         let mut send = lock(&self.send);
-        let before = send.ring.len();
-        while !send.blocked && !send.ring.is_empty() {
-            send.copy_first(scratch);
-            match node.send_datagram(self.key, scratch) {
-                Ok(()) => send.drop_first(scratch.len()),
+        let before = send.waiting.len();
+        while !send.blocked
+            && let Some(datagram) = send.waiting.front()
+        {
+            match node.send_datagram(self.key, datagram) {
+                Ok(()) => drop(send.waiting.pop()),
                 Err(SendDatagramError::TooLarge { max }) => {
                     // The path got narrower since it was queued. It is lost, as datagrams may be; the next caller is told.
                     self.set_max_size(max);
-                    send.drop_first(scratch.len());
+                    drop(send.waiting.pop());
                 }
                 Err(error) => match meaning::flow_send_error(&error) {
                     None => send.blocked = true,
@@ -274,7 +274,7 @@ impl Flow {
             }
         }
         match send.state {
-            State::Closing if send.ring.is_empty() => {
+            State::Closing if send.waiting.is_empty() => {
                 send.state = State::Over;
                 node.finish(self.key);
                 node.stop(self.key, codes::NONE);
@@ -286,7 +286,7 @@ impl Flow {
             }
             State::Open | State::Closing | State::Over | State::Failed(_) => {}
         }
-        send.ring.len() < before || matches!(send.state, State::Failed(_))
+        send.waiting.len() < before || matches!(send.state, State::Failed(_))
     }
 
     /// True where there is a datagram, or an error, that somebody may wait for.
@@ -340,7 +340,7 @@ impl Flow {
         let send = lock(&self.send);
         match send.state {
             State::Closing | State::Refusing(_) => true,
-            State::Open => !send.ring.is_empty(),
+            State::Open => !send.waiting.is_empty(),
             State::Over | State::Failed(_) => false,
         }
     }
@@ -352,17 +352,9 @@ impl Flow {
 }
 
 impl SendQueue {
-    /// Copies the first datagram into `out`, which then has its length.
-    fn copy_first(&self, out: &mut Vec<u8>) {
-        let mut length = [0; LENGTH];
-        self.ring.peek(0, &mut length);
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        out.resize(length, 0);
-        self.ring.peek(LENGTH, out);
-    }
-
-    fn drop_first(&mut self, length: usize) {
-        self.ring.consume(LENGTH + length);
+    /// How many octets may still come.
+    fn room(&self) -> usize {
+        SEND_QUEUE_MAX.saturating_sub(self.waiting.octets() + LENGTH * self.waiting.len())
     }
 
     fn fail(&mut self, error: DatagramError) {
@@ -370,7 +362,7 @@ impl SendQueue {
             self.state,
             State::Open | State::Closing | State::Refusing(_)
         ) {
-            self.ring.clear();
+            self.waiting.clear();
             self.state = State::Failed(error);
         }
     }

@@ -63,7 +63,6 @@ mod patience;
 mod peer_addr;
 mod pipe;
 mod record;
-mod ring;
 mod servers;
 mod shared;
 mod sockets;

@@ -25,8 +25,6 @@ pub(super) struct Channels {
     /// By association, since most of what concerns more than one concerns all of an association.
     open: BTreeMap<AssociationKey, BTreeMap<StreamKey, Open>>,
     work: VecDeque<Channel>,
-    /// One datagram on its way, kept for its capacity.
-    scratch: Vec<u8>,
     attention: Attention,
 }
 
@@ -90,7 +88,7 @@ impl Channels {
                     }
                 }
                 Some(Channel::Datagrams(flow)) => {
-                    flow.serve(node, &mut self.scratch);
+                    flow.serve(node);
                     if flow.is_over() {
                         self.remove(flow.key());
                     }

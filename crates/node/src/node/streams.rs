@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// The oldest datagram that arrived in this flow.
-    pub fn recv_datagram(&mut self, flow: StreamKey) -> Option<Vec<u8>> {
+    pub fn recv_datagram(&mut self, flow: StreamKey) -> Option<Bytes> {
         self.worker
             .touch(flow.association)?
             .recv_datagram(flow.stream)

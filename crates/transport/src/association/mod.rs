@@ -420,7 +420,7 @@ impl Association {
     }
 
     /// The oldest datagram that was received, if there is one.
-    pub fn recv_datagram(&mut self, flow: StreamId) -> Option<Vec<u8>> {
+    pub fn recv_datagram(&mut self, flow: StreamId) -> Option<Bytes> {
         self.streams.recv_datagram(flow)
     }
 

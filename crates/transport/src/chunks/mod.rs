@@ -109,19 +109,21 @@ impl ChunkQueue {
     pub fn write(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
             if self.tail.len() == self.tail.capacity() {
-                self.seal_tail();
-                let size = data.len().max(self.expected).next_power_of_two();
-                self.tail = if size < CHUNK_MAX {
-                    Vec::with_capacity(size.max(CHUNK_MIN))
-                } else {
-                    pool::take()
-                };
+                self.begin_piece(data.len().min(CHUNK_MAX));
             }
             let room = self.tail.capacity() - self.tail.len();
             let (now, later) = data.split_at(data.len().min(room));
             self.tail.extend_from_slice(now);
             data = later;
         }
+    }
+
+    /// Copies `data` to the end, into one piece: whoever takes it out later gets it whole.
+    pub fn write_whole(&mut self, data: &[u8]) {
+        if self.tail.capacity() - self.tail.len() < data.len() {
+            self.begin_piece(data.len());
+        }
+        self.tail.extend_from_slice(data);
     }
 
     /// Takes a piece over, to the end. A small one is copied.
@@ -287,17 +289,25 @@ impl ChunkQueue {
         self.tail.clear();
     }
 
+    /// Begins a new piece, since the last one has no room for the next `wanted` octets.
+    fn begin_piece(&mut self, wanted: usize) {
+        self.expected = (2 * self.tail.len()).clamp(self.expected, CHUNK_MAX);
+        self.seal_tail();
+        let size = wanted.max(self.expected).next_power_of_two();
+        self.tail = if size == CHUNK_MAX {
+            pool::take()
+        } else {
+            Vec::with_capacity(size.max(CHUNK_MIN))
+        };
+    }
+
     /// Ends the piece that is written to.
     fn seal_tail(&mut self) {
         if self.tail.is_empty() {
             return;
         }
-        let full = self.tail.len() == self.tail.capacity();
         let octets = pool::share(std::mem::take(&mut self.tail));
         let used = octets.len();
-        if full {
-            self.expected = (2 * used).clamp(self.expected, CHUNK_MAX);
-        }
         let start = self.tail_start;
         self.tail_start += used as u64;
         self.chunks.push_back(Chunk { start, octets });

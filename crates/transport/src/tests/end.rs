@@ -345,7 +345,7 @@ impl End {
                 }
                 AssociationEvent::DatagramReceived(flow) => {
                     while let Some(datagram) = self.association.recv_datagram(flow) {
-                        self.datagrams.push((flow, datagram));
+                        self.datagrams.push((flow, datagram.to_vec()));
                     }
                 }
                 AssociationEvent::HandshakeWanted => {

@@ -479,7 +479,7 @@ fn with_the_association_everything_ends_but_what_arrived_stays_readable() {
     );
     assert_eq!(
         pair.sides[ODD].recv_datagram(flow),
-        Some(b"message".to_vec())
+        Some(b"message"[..].into())
     );
     assert_eq!(
         pair.sides[ODD].write(idle, b"x"),

@@ -433,7 +433,7 @@ fn a_datagram_that_the_path_became_too_small_for_is_lost_and_blocks_no_other() {
     pair.sides[EVEN].set_packet_room(600);
     while pair.transmit(EVEN, 600) {}
     pair.arrive(EVEN);
-    assert_eq!(pair.sides[ODD].recv_datagram(id), Some(vec![2; 500]));
+    assert_eq!(pair.sides[ODD].recv_datagram(id), Some(vec![2; 500].into()));
     assert!(pair.sides[EVEN].is_drained());
 }
 
