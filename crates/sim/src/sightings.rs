@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// The first octet of a relayed packet, and the octets of a relay's header.
+const RELAYED: u8 = 5;
+const RELAY_HEADER: usize = 9;
+
 /// The kind of a packet, by its first octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -33,17 +37,18 @@ impl Sighting {
     /// What can be told of a packet.
     #[must_use]
     pub fn of(payload: &[u8]) -> Self {
-        const RELAY_HEADER: usize = 9;
-        match payload {
-            [5, ..] => Self {
-                kind: Kind::of(payload.get(RELAY_HEADER..).unwrap_or_default()),
-                relayed: true,
-            },
-            _ => Self {
-                kind: Kind::of(payload),
-                relayed: false,
-            },
+        Self {
+            kind: Kind::of(below_relay(payload)),
+            relayed: payload.first() == Some(&RELAYED),
         }
+    }
+}
+
+/// A packet without the relay's header, which a relay changes: what its maker made.
+pub(crate) fn below_relay(payload: &[u8]) -> &[u8] {
+    match payload {
+        [RELAYED, ..] => payload.get(RELAY_HEADER..).unwrap_or_default(),
+        _ => payload,
     }
 }
 

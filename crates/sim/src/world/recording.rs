@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::network::Packet;
+use crate::sightings::below_relay;
 
 /// How many packets of those that went by are kept: the older half goes when there are more.
 const PACKETS_MAX: usize = 16_384;
-
-/// The first octet of a relayed packet, and the octets of a relay's header.
-const RELAYED: u8 = 5;
-const RELAY_HEADER: usize = 9;
 
 /// Packets that arrived as they were made. Not those that a link damaged, be it on the way to a relay: damaging them again could
 /// restore what was sent, which would be no forgery.
@@ -42,13 +39,8 @@ impl Recording {
     }
 }
 
-/// Of a packet below the relay's header, which a relay changes.
 fn digest(payload: &[u8]) -> u64 {
-    let inner = match payload {
-        [RELAYED, ..] => payload.get(RELAY_HEADER..).unwrap_or_default(),
-        _ => payload,
-    };
     let mut hasher = DefaultHasher::new();
-    inner.hash(&mut hasher);
+    below_relay(payload).hash(&mut hasher);
     hasher.finish()
 }
