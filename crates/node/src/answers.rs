@@ -29,7 +29,8 @@ struct Answer {
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     by_digest: BTreeMap<[u8; 32], Answer>,
-    /// The same by whom they were given to: one handshake that is confirmed must not cost a look at all others.
+    /// Those that may be given again, by whom they were given to: one handshake that is confirmed must not cost a look at all
+    /// others, nor at the earlier ones of the same peer.
     by_peer: BTreeSet<(NodeId, [u8; 32])>,
     oldest_first: VecDeque<[u8; 32]>,
 }
@@ -102,10 +103,13 @@ impl Answers {
 
     fn end(&mut self, peer: &NodeId, concerned: impl Fn(&Answer) -> bool) {
         let all = (*peer, [0; 32])..=(*peer, [u8::MAX; 32]);
-        for (_, digest) in self.by_peer.range(all) {
-            if let Some(answer) = self.by_digest.get_mut(digest)
-                && concerned(answer)
-            {
+        let answers = &mut self.by_digest;
+        let ended = self.by_peer.extract_if(all, |(_, digest)| {
+            answers.get(digest).is_none_or(|answer| concerned(answer))
+        });
+        let ended: Vec<_> = ended.collect();
+        for (_, digest) in ended {
+            if let Some(answer) = answers.get_mut(&digest) {
                 answer.given = REPEATS_MAX;
             }
         }
@@ -177,6 +181,7 @@ mod tests {
         answers.remember(Time::ZERO, [1; 32], peer(), AssociationKey(1), vec![1]);
         answers.remember(Time::ZERO, [2; 32], other, AssociationKey(2), vec![2]);
         answers.close(&peer());
+        assert_eq!(answers.by_peer, [(other, [2; 32])].into());
         let known = |answers: &mut Answers, digest| {
             matches!(answers.look_up(Time::ZERO, &digest), Known::Enough)
         };
