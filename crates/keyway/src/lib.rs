@@ -82,6 +82,7 @@ mod papers {
 
 pub use allow::Allow;
 pub use builder::NodeBuilder;
+pub use bytes::Bytes;
 pub use datagrams::DatagramSocket;
 pub use error::{
     BindError, CloseError, ConnectError, ConnectionError, DatagramError, ListenError, LookupError,

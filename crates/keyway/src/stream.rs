@@ -1,14 +1,17 @@
 //! Streams of octets.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use keyway_identity::NodeId;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::error::{ReadError, WriteError};
 use crate::pipe::{Ends, ReceiveEnd, SendEnd};
 use crate::shared::Claim;
 
@@ -154,6 +157,18 @@ impl RecvHalf {
         self.end.0.peer()
     }
 
+    /// Octets as they lie in memory, in one piece of at most `max`, without copying them: for those who move bulk data or pass
+    /// it on. Waits until there are some; `None` at the end of the stream. A piece keeps up to 64 KiB of memory alive.
+    ///
+    /// # Errors
+    /// [`ReadError`], as for reading into a buffer.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, nothing was read.
+    pub async fn read_chunk(&mut self, max: usize) -> Result<Option<Bytes>, ReadError> {
+        poll_fn(|context| self.end.0.poll_read_chunk(context, max)).await
+    }
+
     /// Gives up reading: the peer's writes fail with `code`. What was not read is dropped; reads from here on find the end.
     pub fn stop(&mut self, code: u64) {
         self.end.0.stop(code);
@@ -187,6 +202,31 @@ impl SendHalf {
     #[must_use]
     pub fn peer(&self) -> NodeId {
         self.end.0.peer()
+    }
+
+    /// Writes all of a piece without copying it, if it has more than 1 KiB: it is shared until the peer has acknowledged it.
+    /// Waits while the stream's buffer is full.
+    ///
+    /// # Errors
+    /// [`WriteError`], as for writing from a buffer.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it is ready, a part may have been written, as with `write_all`.
+    ///
+    /// ```no_run
+    /// # async fn run(mut from: keyway::RecvHalf, mut to: keyway::SendHalf) -> Result<(), Box<dyn std::error::Error>> {
+    /// // Passes a stream on.
+    /// while let Some(chunk) = from.read_chunk(65_536).await? {
+    ///     to.write_chunk(chunk).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn write_chunk(&mut self, mut chunk: Bytes) -> Result<(), WriteError> {
+        while !chunk.is_empty() {
+            poll_fn(|context| self.end.0.poll_write_chunk(context, &mut chunk)).await?;
+        }
+        Ok(())
     }
 
     /// Gives up writing, at once: what the peer has not read yet may be lost, and its reads fail with `code`.

@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use harness::{Client, Connection, Peer, Reading, Variant, Workload, Writing};
+use harness::{Client, Connection, Peer, Receiving, Sending, Variant, Workload};
 use keyway::{
     Allow, DatagramSocket, Incoming, Limits, Node, NodeBuilder, PeerAddr, Rate, RecvHalf, SendHalf,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The one service, for streams and for datagrams.
 const SERVICE: &str = "bench";
+
+/// How much one read may give: a piece is smaller.
+const READ_MAX: usize = 256 * 1024;
 
 /// The row that polls for a moment before it sleeps.
 const SPINNING: &str = "keyway-spinning";
@@ -67,7 +71,7 @@ impl Peer for Keyway {
             match listener.accept_any().await? {
                 Incoming::Stream(stream) => {
                     let (receive, send) = stream.into_split();
-                    tokio::spawn(harness::serve_stream(Writing(send), Reading::new(receive)));
+                    tokio::spawn(harness::serve_stream(Writing(send), Reading(receive)));
                 }
                 Incoming::Datagrams(socket) => {
                     tokio::spawn(count(socket));
@@ -169,8 +173,8 @@ struct Dialled {
 }
 
 impl Connection for Dialled {
-    type Send = Writing<SendHalf>;
-    type Receive = Reading<RecvHalf>;
+    type Send = Writing;
+    type Receive = Reading;
 
     async fn open(&mut self) -> Result<(Self::Send, Self::Receive)> {
         let stream = match self.first.take() {
@@ -178,7 +182,7 @@ impl Connection for Dialled {
             None => self.node.connect(self.peer.clone(), SERVICE).await?,
         };
         let (receive, send) = stream.into_split();
-        Ok((Writing(send), Reading::new(receive)))
+        Ok((Writing(send), Reading(receive)))
     }
 
     async fn send_datagram(&mut self, datagram: &Bytes) -> Result<()> {
@@ -196,5 +200,37 @@ impl Connection for Dialled {
         self.node.disconnect(self.peer.node_id()).await;
         *free(&home) = Some(self.node);
         Ok(())
+    }
+}
+
+struct Writing(SendHalf);
+
+impl Sending for Writing {
+    async fn write(&mut self, message: &[u8]) -> Result<()> {
+        Ok(self.0.write_all(message).await?)
+    }
+
+    /// Without a copy.
+    async fn write_bulk(&mut self, piece: &Bytes) -> Result<()> {
+        Ok(self.0.write_chunk(piece.clone()).await?)
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        Ok(self.0.shutdown().await?)
+    }
+}
+
+struct Reading(RecvHalf);
+
+impl Receiving for Reading {
+    async fn read(&mut self, message: &mut [u8]) -> Result<()> {
+        self.0.read_exact(message).await?;
+        Ok(())
+    }
+
+    /// Without a copy: pieces as they were put together.
+    async fn read_bulk(&mut self) -> Result<Option<usize>> {
+        let chunk = self.0.read_chunk(READ_MAX).await?;
+        Ok(chunk.map(|chunk| chunk.len()))
     }
 }

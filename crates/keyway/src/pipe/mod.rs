@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use keyway_identity::NodeId;
 use keyway_node::{Node, StreamKey};
 use keyway_wire::ServiceName;
@@ -110,6 +111,16 @@ impl Pipe {
         written
     }
 
+    pub(crate) fn poll_write_chunk(
+        self: &Arc<Self>,
+        context: &mut Context<'_>,
+        chunk: &mut Bytes,
+    ) -> Poll<Result<(), WriteError>> {
+        let (written, needs_driver) = lock(&self.send).poll_write_chunk(context, chunk);
+        self.list_if(needs_driver);
+        written
+    }
+
     /// What was written is all: the peer reads it, then the end. Saying so twice is fine.
     ///
     /// # Errors
@@ -132,6 +143,16 @@ impl Pipe {
         out: &mut ReadBuf<'_>,
     ) -> Poll<Result<(), ReadError>> {
         let (read, needs_driver) = lock(&self.receive).poll_read(context, out);
+        self.list_if(needs_driver);
+        read
+    }
+
+    pub(crate) fn poll_read_chunk(
+        self: &Arc<Self>,
+        context: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<Result<Option<Bytes>, ReadError>> {
+        let (read, needs_driver) = lock(&self.receive).poll_read_chunk(context, max);
         self.list_if(needs_driver);
         read
     }

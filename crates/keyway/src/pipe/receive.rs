@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use keyway_node::{ChunkQueue, Node, StreamKey};
 use tokio::io::ReadBuf;
 
@@ -54,16 +55,7 @@ impl ReceiveSide {
         out: &mut ReadBuf<'_>,
     ) -> (Poll<Result<(), ReadError>>, bool) {
         if self.octets.is_empty() {
-            return match &self.state {
-                State::Open if out.remaining() > 0 => {
-                    store(&mut self.reader, context);
-                    (Poll::Pending, false)
-                }
-                State::Failed(error) => (Poll::Ready(Err(error.clone())), false),
-                State::Open | State::Stopping(_) | State::Finished | State::Stopped => {
-                    (Poll::Ready(Ok(())), false)
-                }
-            };
+            return (self.poll_end(context, out.remaining() > 0), false);
         }
         while out.remaining() > 0 && !self.octets.is_empty() {
             let front = self.octets.front();
@@ -71,10 +63,40 @@ impl ReceiveSide {
             out.put_slice(&front[..count]);
             self.octets.forget(count);
         }
-        // The driver left something in the node for want of room. Half of the buffer makes it worth its while.
-        let refill =
-            self.readable && self.room() >= self.octets.len() && matches!(self.state, State::Open);
-        (Poll::Ready(Ok(())), refill)
+        (Poll::Ready(Ok(())), self.wants_refill())
+    }
+
+    /// Octets as they lie, in one piece of at most `max`; `None` at the end. And whether the driver has to look at the pipe.
+    pub(super) fn poll_read_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+        max: usize,
+    ) -> (Poll<Result<Option<Bytes>, ReadError>>, bool) {
+        if self.octets.is_empty() {
+            let end = self.poll_end(context, max > 0);
+            return (end.map_ok(|()| (max == 0).then(Bytes::new)), false);
+        }
+        let chunk = self.octets.pop(max).unwrap_or_default();
+        (Poll::Ready(Ok(Some(chunk))), self.wants_refill())
+    }
+
+    /// Nothing is there to read: waits for something if it is wanted and may come, or else says how the stream ended.
+    fn poll_end(&mut self, context: &Context<'_>, is_wanted: bool) -> Poll<Result<(), ReadError>> {
+        match &self.state {
+            State::Open if is_wanted => {
+                store(&mut self.reader, context);
+                Poll::Pending
+            }
+            State::Failed(error) => Poll::Ready(Err(error.clone())),
+            State::Open | State::Stopping(_) | State::Finished | State::Stopped => {
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// The driver left something in the node for want of room. Half of the buffer makes it worth its while.
+    fn wants_refill(&self) -> bool {
+        self.readable && self.room() >= self.octets.len() && matches!(self.state, State::Open)
     }
 
     /// Whether the driver has to look at the pipe.

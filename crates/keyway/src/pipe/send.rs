@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use keyway_node::{ChunkQueue, Node, StreamKey};
 
 use crate::error::{ConnectionError, WriteError};
@@ -77,6 +78,25 @@ impl SendSide {
         }
         // A blocked pipe is looked at when the node says so, and not before.
         (Poll::Ready(Ok(written)), !self.blocked)
+    }
+
+    /// Takes the octets over as they lie, as many as there is room for; what is left of them stays in `chunk`. Ready once
+    /// something was taken.
+    pub(super) fn poll_write_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+        chunk: &mut Bytes,
+    ) -> (Poll<Result<(), WriteError>>, NeedsDriver) {
+        if let Some(error) = self.error() {
+            return (Poll::Ready(Err(error)), false);
+        }
+        let count = chunk.len().min(self.room());
+        if count == 0 && !chunk.is_empty() {
+            store(&mut self.writer, context);
+            return (Poll::Pending, false);
+        }
+        self.octets.push(chunk.split_to(count));
+        (Poll::Ready(Ok(())), count > 0 && !self.blocked)
     }
 
     /// Takes as much of `data` as there is room for, and says how much that was.

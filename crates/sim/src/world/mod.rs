@@ -1,5 +1,6 @@
 //! The world: hosts with their programs, the network between them, and the only clock.
 
+mod recording;
 mod running;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use keyway_wire::Time;
 
+use self::recording::Recording;
 use crate::invariants::Wire;
 use crate::network::{HostId, Network, Packet, Place, SiteId};
 use crate::program::{Counters, Program};
@@ -27,7 +29,7 @@ pub struct World<P> {
     hosts: Vec<Host<P>>,
     random: Random,
     trace: Trace,
-    recorded: Option<Vec<Packet>>,
+    recording: Option<Recording>,
     overtaking: Option<Overtaking>,
     wire: Wire,
 }
@@ -49,8 +51,6 @@ struct Host<P> {
 struct Flight {
     place: Place,
     packet: Packet,
-    /// It is as it was sent: the link did not damage it.
-    intact: bool,
 }
 
 /// Somebody on the way to a host who is faster than the way: copies of its packets come first, from another address.
@@ -75,7 +75,7 @@ impl<P: Program> World<P> {
             hosts: Vec::new(),
             random,
             trace,
-            recorded: None,
+            recording: None,
             overtaking: None,
             wire: Wire::default(),
         }
@@ -187,16 +187,15 @@ impl<P: Program> World<P> {
         self.queue.next_time().is_none()
     }
 
-    /// Begins to keep a copy of every packet that arrives at a site as it was sent. Not those that a link damaged: damaging
-    /// them again could restore what was sent, which would be no forgery.
+    /// Begins to keep a copy of every packet that arrives at a site as it was made.
     pub fn record(&mut self) {
-        self.recorded = Some(Vec::new());
+        self.recording = Some(Recording::default());
     }
 
     /// The packets recorded so far, with the addresses that they bore between the sites.
     #[must_use]
     pub fn recorded(&self) -> &[Packet] {
-        self.recorded.as_deref().unwrap_or_default()
+        self.recording.as_ref().map_or(&[], Recording::packets)
     }
 
     /// Lets copies of the next `count` packets to a host arrive before the packets themselves, and from `source`. Those that are

@@ -16,9 +16,6 @@ const BATCH_MAX: usize = 45;
 /// How often a host may be woken at one and the same time. An honest program does all that is due at the first.
 const WAKES_MAX: u32 = 16;
 
-/// How many packets of those that went by are kept, where packets are recorded: the older half goes when there are more.
-const RECORDED_MAX: usize = 16_384;
-
 impl<P: Program> World<P> {
     /// Lets everything happen up to `deadline`, or until `done` says so; whether it did.
     ///
@@ -89,8 +86,8 @@ impl<P: Program> World<P> {
 
     /// Delivers a packet together with those that came with it, as a socket with receive offload does.
     fn arrive(&mut self, flight: Flight) {
-        self.note_arrival(&flight);
-        let Flight { place, packet, .. } = flight;
+        let Flight { place, packet } = flight;
+        self.note_arrival(&packet);
         let mut first = packet.clone();
         let host = self.network.deliver(self.now, place, &mut first);
         if let Some(host) = host {
@@ -121,7 +118,7 @@ impl<P: Program> World<P> {
             let Some(next) = self.queue.pop_due_if(self.now, with_it) else {
                 break;
             };
-            self.note_arrival(&next);
+            self.note_arrival(&next.packet);
             last = next.packet.payload.len();
             buffer.extend_from_slice(&next.packet.payload);
             count += 1;
@@ -179,12 +176,12 @@ impl<P: Program> World<P> {
         self.flush(host);
     }
 
-    fn note_arrival(&mut self, flight: &Flight) {
+    fn note_arrival(&mut self, packet: &Packet) {
         let Packet {
             source,
             destination,
             payload,
-        } = &flight.packet;
+        } = packet;
         self.trace.note(self.now, &[1], payload, || {
             format!(
                 "{source} => {destination} {} octets {}",
@@ -192,11 +189,8 @@ impl<P: Program> World<P> {
                 Sighting::of(payload)
             )
         });
-        if let Some(recorded) = self.recorded.as_mut().filter(|_| flight.intact) {
-            if recorded.len() == RECORDED_MAX {
-                recorded.drain(..RECORDED_MAX / 2);
-            }
-            recorded.push(flight.packet.clone());
+        if let Some(recording) = &mut self.recording {
+            recording.arrived(packet);
         }
     }
 
@@ -208,6 +202,7 @@ impl<P: Program> World<P> {
             hosts,
             trace,
             wire,
+            recording,
             ..
         } = self;
         let Host {
@@ -233,6 +228,9 @@ impl<P: Program> World<P> {
             let is_known = network.is_anybodys(destination.ip());
             let passed_on = relayed && is_relay;
             wire.sent(*now, host, (destination, is_known), payload, passed_on);
+            if let Some(recording) = recording.as_mut().filter(|_| !passed_on) {
+                recording.made(payload);
+            }
             let packet = Packet {
                 source,
                 destination,
@@ -244,13 +242,7 @@ impl<P: Program> World<P> {
                     place,
                     packet,
                 } = arrival;
-                let intact = packet.payload == payload;
-                let flight = Flight {
-                    place,
-                    packet,
-                    intact,
-                };
-                queue.add(time, flight);
+                queue.add(time, Flight { place, packet });
             });
             trace.note(*now, &[2, host.0 as u64], payload, || {
                 let length = payload.len();

@@ -207,6 +207,7 @@ impl Association {
         if left < size {
             return None;
         }
+        self.streams.set_turn(path.recovery.turn());
         let mut len = self.send_segment(now, id, batch, route, size, true);
         if len == 0 && full_size > size {
             // Packets are smaller while the peer does not answer, but a datagram that was taken before may need the full

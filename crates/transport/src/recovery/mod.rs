@@ -204,6 +204,12 @@ impl<F> Recovery<F> {
         usize::try_from(allowed).unwrap_or(usize::MAX)
     }
 
+    /// Octets that leave at once when pacing limits: a millisecond's worth, and a batch at most.
+    pub(crate) fn turn(&self) -> usize {
+        let pace = self.congestion.pace(self.rtt.smoothed());
+        usize::try_from(whole(pace.quantum())).unwrap_or(usize::MAX)
+    }
+
     /// When pacing allows for more, if it was what limited [`send_allowance`](Self::send_allowance). Wait for it only while
     /// something waits to be sent.
     pub(crate) fn pacing_deadline(&self) -> Option<Time> {

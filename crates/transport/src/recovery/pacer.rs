@@ -31,7 +31,7 @@ pub(crate) struct Pace {
 impl Pace {
     /// Octets that must have gathered before an empty bucket opens again: a millisecond's worth up to a batch, and no
     /// less than two packets.
-    fn quantum(self) -> f64 {
+    pub(crate) fn quantum(self) -> f64 {
         (self.rate * BURST_TIME)
             .min(BATCH)
             .max(QUANTUM_PACKETS * self.packet)

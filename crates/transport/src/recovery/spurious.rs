@@ -61,6 +61,11 @@ impl LostRecords {
         largest_acked: u64,
         event: u64,
     ) -> u32 {
+        // As a rule nothing was lost since what the peer acknowledges now.
+        let newest = self.records.back();
+        if newest.is_none_or(|lost| lost.number < *acknowledged.start()) {
+            return 0;
+        }
         let first = self
             .records
             .partition_point(|record| record.number < *acknowledged.start());

@@ -154,6 +154,11 @@ impl Streams {
         self.packet_room = octets;
     }
 
+    /// What leaves at once on the path in use: streams take turns by so many octets.
+    pub(crate) fn set_turn(&mut self, octets: usize) {
+        self.schedule.set_turn_length(octets);
+    }
+
     /// The next event; to be drained after anything else was called.
     pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
         self.events.pop_front()

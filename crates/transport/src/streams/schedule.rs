@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use keyway_wire::StreamId;
 
-/// Octets that a stream may send before another has its turn: some three packets of 1,452. Chosen because a batch of 45
-/// packets then serves a dozen streams, while each still fills whole packets.
-const QUANTUM: usize = 4096;
+/// Octets that a stream may send at least before another has its turn: some three packets of 1,452. On a fast path a turn is as
+/// long as what leaves there at once: packets that carry the ends of two turns cost more, at both ends, than one that does not.
+const TURN_MIN: usize = 4096;
 
 /// A turn is at least this part of a packet, so that large packets do not consist of many small frames.
 const TURNS_IN_A_PACKET: usize = 4;
@@ -30,6 +30,8 @@ pub(super) struct Schedule {
     ready: VecDeque<StreamId>,
     /// The same, when the peer grants more on all streams together.
     blocked: VecDeque<StreamId>,
+    /// Octets of a turn.
+    turn_length: usize,
     /// What is left of the turn of the first in `ready`; `None` before it begins.
     turn: Option<usize>,
     /// Whether streams or datagrams come first in the next packet.
@@ -107,12 +109,18 @@ impl Schedule {
         self.turn_ends(Queue::Ready);
     }
 
+    /// From now on, a turn is so many octets, within bounds.
+    pub(super) fn set_turn_length(&mut self, octets: usize) {
+        self.turn_length = octets;
+    }
+
     /// Octets that the first that is ready may send now, towards a packet of `packet` octets. There is no limit as long as
     /// nobody else is ready.
     pub(super) fn turn(&mut self, packet: usize) -> usize {
+        let length = self.turn_length.max(TURN_MIN);
         let left = *self
             .turn
-            .get_or_insert(QUANTUM.max(packet / TURNS_IN_A_PACKET));
+            .get_or_insert(length.max(packet / TURNS_IN_A_PACKET));
         if self.ready.len() == 1 {
             usize::MAX
         } else {
@@ -221,18 +229,21 @@ mod tests {
         for _ in 0..6 {
             order.push(schedule.first(Queue::Ready).unwrap().value());
             let octets = schedule.turn(1200);
-            assert_eq!(octets, QUANTUM);
+            assert_eq!(octets, TURN_MIN);
             schedule.spend_turn(1000);
-            assert_eq!(schedule.turn(1200), QUANTUM - 1000);
-            schedule.spend_turn(QUANTUM);
+            assert_eq!(schedule.turn(1200), TURN_MIN - 1000);
+            schedule.spend_turn(TURN_MIN);
         }
         assert_eq!(order, [1, 2, 3, 1, 2, 3]);
     }
 
     #[test]
-    fn a_turn_is_a_good_part_of_a_large_packet_and_endless_without_others() {
+    fn a_turn_is_a_good_part_of_a_large_packet_or_of_the_pace_and_endless_without_others() {
         let (mut schedule, _) = with_ready(&[1, 2]);
         assert_eq!(schedule.turn(60_000), 15_000);
+        let (mut schedule, _) = with_ready(&[1, 2]);
+        schedule.set_turn_length(50_000);
+        assert_eq!(schedule.turn(60_000), 50_000);
         let (mut schedule, _) = with_ready(&[1]);
         assert_eq!(schedule.turn(1200), usize::MAX);
         schedule.spend_turn(1 << 20);
