@@ -105,7 +105,7 @@ impl Answers {
         let all = (*peer, [0; 32])..=(*peer, [u8::MAX; 32]);
         let answers = &mut self.by_digest;
         let ended = self.by_peer.extract_if(all, |(_, digest)| {
-            answers.get(digest).is_none_or(|answer| concerned(answer))
+            answers.get(digest).is_none_or(&concerned)
         });
         let ended: Vec<_> = ended.collect();
         for (_, digest) in ended {

@@ -56,9 +56,10 @@ impl Driver {
                 self.stalls.end(association);
                 self.disconnecting
                     .retain(|(ending, _)| *ending != association);
-                let lost = match reason {
-                    EndReason::Local if !self.phase.is_running() => ConnectionError::NodeClosed,
-                    reason => meaning::lost(reason),
+                let lost = if reason == EndReason::Local && !self.phase.is_running() {
+                    ConnectionError::NodeClosed
+                } else {
+                    meaning::lost(reason)
                 };
                 self.channels
                     .end(&mut self.node, association, &lost, &mut self.wakes);
