@@ -30,7 +30,7 @@ pub struct Dial {
 
 impl Dial {
     /// Makes the INIT for `remote`. `sender` is the CID under which RESP and the first packets shall come; `rng` gives the
-    /// ephemeral key. Two Diffie–Hellman computations.
+    /// ephemeral key. Two Diffie–Hellman computations, or one if the peer was dialled, or answered, before.
     ///
     /// # Errors
     /// [`HandshakeError::Payload`] if the payload is not one that a peer would accept, or names another initiator than
@@ -49,6 +49,7 @@ impl Dial {
         Init::emit_header(sender, packet.as_mut());
         let mut noise = Noise::initiator(&local.static_key, remote);
         noise.write(&payload.encode(sender)?, rng, &mut packet[Init::NOISE])?;
+        noise.remember(*remote);
         Mac1Key::of(remote).finish(packet.as_mut());
         Ok(Self {
             packet,

@@ -27,7 +27,8 @@ pub struct Incoming {
 }
 
 /// Reads an INIT: version, `mac1`, Noise message 1, payload, and that the initiator's node id converts to the static key
-/// that Noise proved. Two Diffie–Hellman computations and a check of the node id, once `mac1` verifies.
+/// that Noise proved. Two Diffie–Hellman computations and a check of the node id, once `mac1` verifies; of a peer that was
+/// dialled, or answered, before: one, and no check.
 ///
 /// # Errors
 /// [`HandshakeError`]. Nobody is told.
@@ -39,8 +40,12 @@ pub fn read_init(local: &LocalIdentity, packet: &[u8]) -> Result<Incoming, Hands
     let mut noise = Noise::responder(&local.static_key, &local.node_id());
     let mut payload = [0; INIT_PAYLOAD_LEN];
     let length = noise.read(init.noise, &mut payload)?;
-    let (payload, sender) = InitPayload::decode(&payload[..length])?;
-    if noise.remote_static() != Some(&payload.initiator.to_x25519()) {
+    let known = noise.known_remote();
+    let (payload, sender) = InitPayload::decode_from(&payload[..length], known.as_ref())?;
+    // The one that is known has been through this.
+    if known != Some(payload.initiator)
+        && noise.remote_static() != Some(&payload.initiator.to_x25519())
+    {
         return Err(HandshakeError::WrongInitiator);
     }
     if sender != init.sender {
@@ -84,6 +89,8 @@ impl Incoming {
     /// Makes the RESP, at most [`RESP_LEN_MAX`] octets, and the session. `sender` is the CID under which this node receives;
     /// `rng` gives the ephemeral key. Two Diffie–Hellman computations.
     ///
+    /// The initiator is remembered, so that its next handshake costs less: this is for those who are welcome.
+    ///
     /// Nothing may be sealed with the session before it has opened a packet: until then the initiator may be a replay.
     ///
     /// # Errors
@@ -94,6 +101,7 @@ impl Incoming {
         payload: &RespPayload,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Vec<u8>, Session), HandshakeError> {
+        self.noise.remember(self.payload.initiator);
         let mut packet = vec![0; RESP_LEN_MAX];
         let start = Resp::emit_header(sender, self.sender, &mut packet);
         let length = self

@@ -5,14 +5,15 @@ use std::{fmt, sync::Arc};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_wire::Packet;
 
-use crate::{cookie::CookieKey, mac::Mac1Key, noise::x25519::KeyPair};
+use crate::{cookie::CookieKey, mac::Mac1Key, noise::static_key::StaticKey};
 
 /// A node's own static identity, ready for use: made once, used for each handshake.
 ///
-/// Holds the X25519 form of the secret key inside the cryptographic library, which wipes it.
+/// Holds the X25519 form of the secret key inside the cryptographic library, which wipes it. It also holds what that key and those of
+/// peers of late agree on, which makes the next handshake with them cheaper; that is wiped when it goes.
 pub struct LocalIdentity {
     node_id: NodeId,
-    pub(crate) static_key: Arc<KeyPair>,
+    pub(crate) static_key: Arc<StaticKey>,
     pub(crate) mac1: Mac1Key,
     pub(crate) cookie: CookieKey,
 }
@@ -24,7 +25,7 @@ impl LocalIdentity {
         let node_id = secret_key.node_id();
         Self {
             node_id,
-            static_key: Arc::new(KeyPair::new(&secret_key.to_x25519())),
+            static_key: Arc::new(StaticKey::new(&secret_key.to_x25519())),
             mac1: Mac1Key::of(&node_id),
             cookie: CookieKey::of(&node_id),
         }

@@ -100,6 +100,14 @@ impl InitPayload {
     /// # Errors
     /// [`PayloadError`] says what is missing or out of its bounds.
     pub fn decode(octets: &[u8]) -> Result<(Self, Cid), PayloadError> {
+        Self::decode_from(octets, None)
+    }
+
+    /// As [`decode`](Self::decode), of a sender that may be this one, whose node id needs no check.
+    pub(crate) fn decode_from(
+        octets: &[u8],
+        known: Option<&NodeId>,
+    ) -> Result<(Self, Cid), PayloadError> {
         let message: HandshakeInit = unframe(octets)?;
         check_versions(&message.versions)?;
         let initiator: [u8; NodeId::LEN] =
@@ -111,7 +119,10 @@ impl InitPayload {
                     length: message.initiator.len(),
                 })?;
         let payload = Self {
-            initiator: NodeId::from_bytes(initiator)?,
+            initiator: match known {
+                Some(known) if *known.as_bytes() == initiator => *known,
+                Some(_) | None => NodeId::from_bytes(initiator)?,
+            },
             versions: message.versions,
             epoch: message.epoch,
             instance: message.instance,

@@ -37,6 +37,11 @@ pub(crate) enum Command {
         peer: NodeId,
         reply: oneshot::Sender<Vec<PathInfo>>,
     },
+    Disconnect {
+        peer: NodeId,
+        /// Dropped when the peer has heard of it, or had its time to.
+        done: oneshot::Sender<()>,
+    },
     AddServer {
         server: NodeId,
         addresses: Vec<SocketAddr>,

@@ -26,7 +26,7 @@ use keyway_wire::ServiceNameError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The peer closed its node. What it wrote before has been read.
+    /// The peer closed its node, or the connection. What it wrote before has been read.
     #[error("the peer closed its node (code {code}{}{reason})", if reason.is_empty() { "" } else { ": " })]
     PeerClosed {
         /// The number that the peer gave: 0 is an orderly end.
@@ -52,6 +52,9 @@ pub enum ConnectionError {
     /// The peer was silent for long, and this node needed its place for another peer. Connect again.
     #[error("the peer was silent for long, and another one took its place")]
     Displaced,
+    /// This node [ended](crate::Node::disconnect) the connection.
+    #[error("this node ended the connection")]
+    Disconnected,
     /// This node was closed.
     #[error("this node is closed")]
     NodeClosed,
@@ -63,7 +66,9 @@ pub enum ConnectionError {
 impl ConnectionError {
     pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::PeerClosed { .. } | Self::NodeClosed => io::ErrorKind::ConnectionAborted,
+            Self::PeerClosed { .. } | Self::Disconnected | Self::NodeClosed => {
+                io::ErrorKind::ConnectionAborted
+            }
             Self::Violation { .. } => io::ErrorKind::InvalidData,
             Self::PeerRestarted => io::ErrorKind::ConnectionReset,
             Self::TimedOut { .. } | Self::Displaced => io::ErrorKind::TimedOut,

@@ -79,7 +79,7 @@ pub(crate) fn flow_error(error: ReadError) -> DatagramError {
 
 pub(crate) fn lost(reason: EndReason) -> ConnectionError {
     match reason {
-        EndReason::Local => ConnectionError::NodeClosed,
+        EndReason::Local => ConnectionError::Disconnected,
         EndReason::Peer { code, reason } => ConnectionError::PeerClosed {
             code,
             reason: printable(&reason),

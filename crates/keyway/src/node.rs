@@ -204,6 +204,27 @@ impl Node {
         self.servers(|counts| counts.registered > 0).await
     }
 
+    /// Ends the connection with a peer: all its streams and flows, in both directions. Without a connection, nothing happens.
+    ///
+    /// What was written and has not arrived may be lost: who needs it [finishes](crate::SendHalf) its streams and reads to their end first.
+    /// The call returns when the peer has heard of it, or had its time to. Either side may connect again, at once.
+    ///
+    /// Connections that are not used cost next to nothing, so that this is seldom called for: by who knows that it is done with a peer.
+    ///
+    /// # Cancel safety
+    /// Safe: the connection ends in the background.
+    pub async fn disconnect(&self, peer: NodeId) {
+        let (done, ended) = oneshot::channel();
+        if self
+            .shared()
+            .send(Command::Disconnect { peer, done })
+            .is_ok()
+        {
+            // Nothing is ever sent: the other end is dropped.
+            let _ = ended.await;
+        }
+    }
+
     /// Ends the node, after everything that was written has been delivered.
     ///
     /// Nothing new is accepted from here on: streams that are still held yield what has arrived, and refuse to write. What they and

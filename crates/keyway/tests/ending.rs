@@ -25,6 +25,39 @@ async fn a_dropped_stream_delivers_what_was_written_and_the_end() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_ended_ends_its_streams_at_both_ends_and_the_next_one_is_another() {
+    in_time(async {
+        let (client, server, mut listener) = pair("again").await;
+        let peer = server.node_id();
+        // Nobody is connected: there is nothing to wait for.
+        client.disconnect(peer).await;
+        for round in 0..3 {
+            let mut dialled = client.connect(address_of(&server), "again").await.unwrap();
+            dialled.write_all(&[round]).await.unwrap();
+            let mut accepted = listener.accept().await.unwrap();
+            assert_eq!(accepted.read_u8().await.unwrap(), round);
+            client.disconnect(peer).await;
+            assert!(client.paths(peer).await.is_empty());
+            let error = dialled.read_u8().await.unwrap_err();
+            assert_eq!(
+                error.get_ref().unwrap().downcast_ref(),
+                Some(&ReadError::Lost(ConnectionError::Disconnected))
+            );
+            let error = accepted.read_u8().await.unwrap_err();
+            let lost = error.get_ref().unwrap().downcast_ref::<ReadError>();
+            assert!(
+                matches!(
+                    lost,
+                    Some(ReadError::Lost(ConnectionError::PeerClosed { code: 0, .. }))
+                ),
+                "{lost:?}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn dropping_one_half_leaves_the_other_alone() {
     in_time(async {
         let (client, server, mut listener) = pair("halves").await;

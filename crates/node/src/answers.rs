@@ -1,6 +1,6 @@
 //! Answers already given: an identical INIT arrives over several routes, and again when RESP was lost.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use keyway_identity::NodeId;
@@ -29,6 +29,9 @@ struct Answer {
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
     by_digest: BTreeMap<[u8; 32], Answer>,
+    /// Those that may be given again, by whom they were given to: one handshake that is confirmed must not cost a look at all
+    /// others, nor at the earlier ones of the same peer.
+    by_peer: BTreeSet<(NodeId, [u8; 32])>,
     oldest_first: VecDeque<[u8; 32]>,
 }
 
@@ -83,23 +86,30 @@ impl Answers {
                 since: now,
             },
         );
+        self.by_peer.insert((peer, digest));
         self.oldest_first.push_back(digest);
     }
 
     /// Gives no answer of the peer's again: one of its handshakes is confirmed, so that it has what it needs, and whoever sends
     /// an old INIT once more is somebody else.
     pub(crate) fn close(&mut self, peer: &NodeId) {
-        for answer in self.by_digest.values_mut() {
-            if answer.peer == *peer {
-                answer.given = REPEATS_MAX;
-            }
-        }
+        self.end(peer, |_| true);
     }
 
-    /// Gives no answer again that leads into this association: it is forgotten.
-    pub(crate) fn silence(&mut self, association: AssociationKey) {
-        for answer in self.by_digest.values_mut() {
-            if answer.association == association {
+    /// Gives no answer again that leads into this association of the peer's: it is forgotten.
+    pub(crate) fn silence(&mut self, peer: &NodeId, association: AssociationKey) {
+        self.end(peer, |answer| answer.association == association);
+    }
+
+    fn end(&mut self, peer: &NodeId, concerned: impl Fn(&Answer) -> bool) {
+        let all = (*peer, [0; 32])..=(*peer, [u8::MAX; 32]);
+        let answers = &mut self.by_digest;
+        let ended = self.by_peer.extract_if(all, |(_, digest)| {
+            answers.get(digest).is_none_or(&concerned)
+        });
+        let ended: Vec<_> = ended.collect();
+        for (_, digest) in ended {
+            if let Some(answer) = answers.get_mut(&digest) {
                 answer.given = REPEATS_MAX;
             }
         }
@@ -119,8 +129,10 @@ impl Answers {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(digest) = self.oldest_first.pop_front() {
-            self.by_digest.remove(&digest);
+        if let Some(digest) = self.oldest_first.pop_front()
+            && let Some(answer) = self.by_digest.remove(&digest)
+        {
+            self.by_peer.remove(&(answer.peer, digest));
         }
     }
 }
@@ -169,6 +181,20 @@ mod tests {
         answers.remember(Time::ZERO, [1; 32], peer(), AssociationKey(1), vec![1]);
         answers.remember(Time::ZERO, [2; 32], other, AssociationKey(2), vec![2]);
         answers.close(&peer());
+        assert_eq!(answers.by_peer, [(other, [2; 32])].into());
+        let known = |answers: &mut Answers, digest| {
+            matches!(answers.look_up(Time::ZERO, &digest), Known::Enough)
+        };
+        assert!(known(&mut answers, [1; 32]));
+        assert!(!known(&mut answers, [2; 32]));
+    }
+
+    #[test]
+    fn an_answer_into_a_forgotten_association_is_not_given_again_and_others_of_the_peer_are() {
+        let mut answers = Answers::default();
+        answers.remember(Time::ZERO, [1; 32], peer(), AssociationKey(1), vec![1]);
+        answers.remember(Time::ZERO, [2; 32], peer(), AssociationKey(2), vec![2]);
+        answers.silence(&peer(), AssociationKey(1));
         let known = |answers: &mut Answers, digest| {
             matches!(answers.look_up(Time::ZERO, &digest), Known::Enough)
         };
@@ -191,5 +217,6 @@ mod tests {
             Known::New
         ));
         assert!(answers.by_digest.is_empty() && answers.oldest_first.is_empty());
+        assert!(answers.by_peer.is_empty());
     }
 }

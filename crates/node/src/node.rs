@@ -218,6 +218,21 @@ impl Node {
         census
     }
 
+    /// Ends the association with a peer, if there is one; [`Event::Ended`] tells when the peer has heard of it, or had its time to.
+    /// Unsent data is lost: finish and await [`Event::Delivered`] first. Either side may connect again; a server of ours is dialled again.
+    pub fn disconnect(
+        &mut self,
+        now: Time,
+        peer: &NodeId,
+        code: u64,
+        reason: &str,
+    ) -> Option<AssociationKey> {
+        let control = &mut self.control;
+        let ending = control.disconnect(&mut self.worker, now, peer, code, reason);
+        self.settle(now);
+        ending
+    }
+
     /// Ends all associations. Unsent data is lost: finish and await [`Event::Delivered`] first.
     pub fn close(&mut self, now: Time, code: u64, reason: &str) {
         self.control.close(&mut self.worker, now, code, reason);

@@ -1,7 +1,7 @@
 //! How large packets may be: a small form of packetization-layer path MTU discovery (RFC 8899; RFC 9000, 14).
 //!
-//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once.
-//! When that passes it tries all that the ends allow (loopback, with nothing but memory in between), then [`JUMBO`]; when it
+//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] as soon as its first
+//! packets have left. When that passes it tries all that the ends allow (loopback, with nothing but memory in between), then [`JUMBO`]; when it
 //! does not, [`TUNNEL`]. There is no binary search between these: a size that no common kind of link explains is rare, and
 //! each wrong guess costs a timeout. Guesses beyond the interface of this machine cost nothing, since its system refuses
 //! them at once.
@@ -27,6 +27,11 @@ const TRIES: u8 = 3;
 
 /// Successive losses of nothing but large packets that make a black hole (RFC 8899, 4.3).
 const BLACK_HOLE_LOSSES: u8 = 3;
+
+/// The age of a path at which the first probe may leave. A probe, its acknowledgement and the wake-ups for both cost a fifth of what
+/// a connection does: whoever asks one question and goes shall not wait for them. Chosen to be longer than that takes within a
+/// machine or a rack, and shorter than any round trip on which a larger packet would be missed.
+pub(crate) const FIRST_PROBE_AFTER: Duration = Duration::from_millis(5);
 
 /// When to try again what failed (RFC 8899, 5.1.1, `PMTU_RAISE_TIMER`).
 const RAISE_AFTER: Duration = Duration::from_secs(600);
@@ -55,13 +60,14 @@ pub(crate) struct MtuProbe {
 }
 
 impl MtuProbe {
-    /// Starts at [`BASE`], or at `limit` where that is less: what both ends and the interface allow.
-    pub(crate) fn new(limit: u32) -> Self {
+    /// Starts at [`BASE`], or at `limit` where that is less: what both ends and the interface allow. The first probe leaves at
+    /// `from`, or with whatever is sent next after it.
+    pub(crate) fn new(limit: u32, from: Time) -> Self {
         Self {
             current: BASE.min(limit),
             limit,
             failed: u32::MAX,
-            search: Search::Ready(Time::ZERO),
+            search: Search::Ready(from),
             tries: 0,
             suspicions: 0,
         }
@@ -221,23 +227,24 @@ mod tests {
 
     // R8.24
     #[test]
-    fn the_first_packets_have_the_base_size_and_a_probe_follows_at_once() {
+    fn the_first_packets_have_the_base_size_and_a_probe_follows_when_its_time_has_come() {
         // RFC 9000, 14: at least 1200 octets; RFC 8899, 5.1.2.
-        let mtu = MtuProbe::new(65_507);
+        let mtu = MtuProbe::new(65_507, at(1));
         assert_eq!(mtu.current(), 1_200);
-        assert_eq!(mtu.due(Time::ZERO, u32::MAX), Some(1_452));
+        assert_eq!(mtu.due(Time::from_micros(999_999), u32::MAX), None);
+        assert_eq!(mtu.due(at(1), u32::MAX), Some(1_452));
     }
 
     #[test]
     fn only_one_probe_is_on_its_way() {
-        let mut mtu = MtuProbe::new(1_452);
+        let mut mtu = MtuProbe::new(1_452, Time::ZERO);
         mtu.on_probe_sent(1_452);
         assert_eq!(mtu.due(at(1_000), u32::MAX), None);
     }
 
     #[test]
     fn a_probe_that_arrived_raises_the_size_and_what_the_ends_allow_comes_next() {
-        let mut mtu = MtuProbe::new(8_952);
+        let mut mtu = MtuProbe::new(8_952, Time::ZERO);
         assert_eq!(search(&mut mtu, 9_000, at(0)), [1_452, 8_952]);
         assert_eq!(mtu.current(), 8_952);
     }
@@ -246,29 +253,29 @@ mod tests {
     #[test]
     fn a_limit_is_never_exceeded() {
         for limit in [1_200, 1_300, 1_452] {
-            let mut mtu = MtuProbe::new(limit);
+            let mut mtu = MtuProbe::new(limit, Time::ZERO);
             search(&mut mtu, 9_000, at(0));
             assert_eq!(mtu.current(), limit);
         }
-        assert_eq!(MtuProbe::new(1_100).current(), 1_100);
+        assert_eq!(MtuProbe::new(1_100, Time::ZERO).current(), 1_100);
     }
 
     #[test]
     fn what_jumbo_frames_and_tunnels_leave_is_found() {
-        let mut mtu = MtuProbe::new(65_487);
+        let mut mtu = MtuProbe::new(65_487, Time::ZERO);
         let tried = search(&mut mtu, 9_000, at(0));
         assert_eq!(tried, [1_452, 65_487, 65_487, 65_487, 8_952]);
         assert_eq!(mtu.current(), 8_952);
         assert_eq!(mtu.due(at(599), u32::MAX), None);
         assert_eq!(mtu.due(at(600), u32::MAX), Some(65_487));
-        let mut mtu = MtuProbe::new(65_487);
+        let mut mtu = MtuProbe::new(65_487, Time::ZERO);
         assert_eq!(search(&mut mtu, 1_400, at(0)), [1_452, 1_452, 1_452, 1_372]);
         assert_eq!(mtu.current(), 1_372);
     }
 
     #[test]
     fn a_window_that_holds_no_more_has_jumbo_frames_tried_first() {
-        let mut mtu = MtuProbe::new(65_487);
+        let mut mtu = MtuProbe::new(65_487, Time::ZERO);
         mtu.on_probe_acked(at(0), 1_452);
         assert_eq!(mtu.due(at(0), 8_951), None);
         assert_eq!(mtu.due(at(0), 20_000), Some(8_952));
@@ -279,7 +286,7 @@ mod tests {
 
     #[test]
     fn jumbo_frames_that_vanish_leave_what_is_common() {
-        let mut mtu = MtuProbe::new(8_952);
+        let mut mtu = MtuProbe::new(8_952, Time::ZERO);
         search(&mut mtu, 9_000, at(0));
         assert!((0..3).any(|_| mtu.on_lost(at(1), 8_952)));
         assert_eq!(
@@ -292,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_this_machine_refuses_is_not_tried_again_at_once() {
-        let mut mtu = MtuProbe::new(65_487);
+        let mut mtu = MtuProbe::new(65_487, Time::ZERO);
         mtu.on_probe_acked(at(0), 1_452);
         mtu.on_probe_sent(65_487);
         assert!(!mtu.on_refused(at(1), 65_487));
@@ -305,7 +312,7 @@ mod tests {
 
     #[test]
     fn packets_that_the_machine_refuses_by_now_become_small_at_once() {
-        let mut mtu = MtuProbe::new(65_487);
+        let mut mtu = MtuProbe::new(65_487, Time::ZERO);
         search(&mut mtu, 65_487, at(0));
         assert!(mtu.on_refused(at(1), 65_487));
         assert_eq!(
@@ -318,7 +325,7 @@ mod tests {
     #[test]
     fn three_probes_are_tried_and_then_again_after_ten_minutes() {
         // RFC 8899, 5.1.1 and 5.1.2.
-        let mut mtu = MtuProbe::new(1_452);
+        let mut mtu = MtuProbe::new(1_452, Time::ZERO);
         assert_eq!(search(&mut mtu, 1_280, at(0))[..3], [1_452; 3]);
         assert_eq!(mtu.current(), 1_200);
         assert_eq!(mtu.due(at(599), u32::MAX), None);
@@ -328,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_next_try_waits_until_it_is_told_to() {
-        let mut mtu = MtuProbe::new(1_452);
+        let mut mtu = MtuProbe::new(1_452, Time::ZERO);
         mtu.on_probe_sent(1_452);
         mtu.on_probe_lost(at(1), at(3));
         assert_eq!(mtu.due(at(2), u32::MAX), None);
@@ -339,7 +346,7 @@ mod tests {
     #[test]
     fn three_losses_of_large_packets_only_are_a_black_hole() {
         // RFC 8899, 4.3.
-        let mut mtu = MtuProbe::new(1_452);
+        let mut mtu = MtuProbe::new(1_452, Time::ZERO);
         search(&mut mtu, 1_452, at(0));
         assert!(!mtu.on_lost(at(1), 1_452));
         assert!(!mtu.on_lost(at(2), 1_300));
@@ -351,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_probe_lost_in_a_black_hole_does_not_bring_the_next_one_forward() {
-        let mut mtu = MtuProbe::new(8_952);
+        let mut mtu = MtuProbe::new(8_952, Time::ZERO);
         mtu.on_probe_acked(at(0), 1_452);
         mtu.on_probe_sent(1_452);
         assert!(black_hole(&mut mtu, at(1)));
@@ -361,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_small_packet_that_was_lost_or_a_large_one_that_arrived_clears_the_suspicion() {
-        let mut mtu = MtuProbe::new(1_452);
+        let mut mtu = MtuProbe::new(1_452, Time::ZERO);
         search(&mut mtu, 1_452, at(0));
         for _ in 0..10 {
             mtu.on_lost(at(1), 1_452);
@@ -381,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_was_abandoned_is_sent_again() {
-        let mut mtu = MtuProbe::new(1_452);
+        let mut mtu = MtuProbe::new(1_452, Time::ZERO);
         mtu.on_probe_sent(1_452);
         mtu.on_abandoned();
         assert_eq!(mtu.due(at(1), u32::MAX), Some(1_452));
@@ -389,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_arrives_after_it_was_given_up_still_counts() {
-        let mut mtu = MtuProbe::new(1_452);
+        let mut mtu = MtuProbe::new(1_452, Time::ZERO);
         search(&mut mtu, 1_280, at(0));
         mtu.on_probe_acked(at(0), 1_452);
         assert_eq!(mtu.current(), 1_452);

@@ -1,8 +1,9 @@
 //! Keyway, through its public facade.
 
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use harness::{Client, Connection, Peer, Receiving, Sending, Variant, Workload};
 use keyway::{
@@ -18,6 +19,9 @@ const READ_MAX: usize = 256 * 1024;
 
 /// The row that polls for a moment before it sleeps.
 const SPINNING: &str = "keyway-spinning";
+
+/// The row where each connection is of another node, with a key that the server has never seen.
+const STRANGERS: &str = "keyway-strangers";
 
 /// The row with packets as large as they may be.
 const LARGE: &str = "keyway-large";
@@ -41,6 +45,12 @@ impl Peer for Keyway {
             package: Some("keyway"),
             about: "the same, looking out for answers for 50 us before it sleeps: the default where there is more than one core",
             workloads: &[Workload::Stream, Workload::Ping, Workload::Connect],
+        },
+        Variant {
+            name: STRANGERS,
+            package: Some("keyway"),
+            about: "each connection by a fresh node, so that neither side has anything left from an earlier one",
+            workloads: &[Workload::Connect],
         },
         Variant {
             name: LARGE,
@@ -75,7 +85,7 @@ impl Peer for Keyway {
         Ok(Dialler {
             variant,
             peer: address.parse()?,
-            bound: None,
+            free: Free::default(),
         })
     }
 }
@@ -107,31 +117,45 @@ async fn count(socket: DatagramSocket) {
     }
 }
 
-/// Two nodes share one association, however many streams they open: each connection is of a node of its own.
+/// Two nodes share one connection, however many streams they open. So one node connects again and again, when its connection before
+/// has ended, like the endpoint of another library; and where there have to be many at a time, each is of a node of its own.
 struct Dialler {
     variant: &'static str,
     peer: PeerAddr,
-    bound: Option<Node>,
+    free: Free,
+}
+
+/// A node that has no connection.
+type Free = Arc<Mutex<Option<Node>>>;
+
+fn free(place: &Free) -> MutexGuard<'_, Option<Node>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Client for Dialler {
     type Connection = Dialled;
 
-    /// A key and a socket are had once, as by the clients of other libraries.
+    /// Binds a socket where there is none, and lets the node come to rest.
     async fn prepare(&mut self) -> Result<()> {
-        self.bound = Some(builder(self.variant)?.bind().await?);
+        let there = free(&self.free).is_some();
+        if !there {
+            let node = builder(self.variant)?.bind().await?;
+            node.paths(self.peer.node_id()).await;
+            *free(&self.free) = Some(node);
+        }
         Ok(())
     }
 
     async fn connect(&mut self) -> Result<Dialled> {
-        let node = match self.bound.take() {
-            Some(node) => node,
-            None => builder(self.variant)?.bind().await?,
-        };
+        let there = free(&self.free).take();
+        let node = there.context("each connection is prepared")?;
         let first = node.connect(self.peer.clone(), SERVICE).await?;
+        // Strangers meet once.
+        let home = (self.variant != STRANGERS).then(|| Arc::clone(&self.free));
         Ok(Dialled {
             node,
             peer: self.peer.clone(),
+            home,
             first: Some(first),
             datagrams: None,
         })
@@ -141,6 +165,8 @@ impl Client for Dialler {
 struct Dialled {
     node: Node,
     peer: PeerAddr,
+    /// Where the node belongs when it has no connection any more.
+    home: Option<Free>,
     /// The stream that connecting gave.
     first: Option<keyway::Stream>,
     datagrams: Option<DatagramSocket>,
@@ -168,7 +194,12 @@ impl Connection for Dialled {
     }
 
     async fn close(self) -> Result<()> {
-        Ok(self.node.close().await?)
+        let Some(home) = self.home else {
+            return Ok(self.node.close().await?);
+        };
+        self.node.disconnect(self.peer.node_id()).await;
+        *free(&home) = Some(self.node);
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use snow::{
 use super::{
     NO_PSK, PROTOCOL, prologue,
     resolver::{EphemeralSecret, Resolver},
+    x25519::Agreements,
 };
 use crate::tests::{FixedRng, alice, bob};
 
@@ -36,6 +37,7 @@ pub(super) fn initiator(says: Static) -> HandshakeState {
     let honest = Resolver {
         static_key,
         ephemeral,
+        agreements: Agreements::default(),
     };
     let prologue = prologue(&bob().node_id());
     let remote = bob().node_id().to_x25519();

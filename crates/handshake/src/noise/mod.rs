@@ -5,6 +5,7 @@ mod impostor;
 #[cfg(test)]
 mod lying;
 mod resolver;
+pub(crate) mod static_key;
 mod symmetric;
 #[cfg(test)]
 mod vectors;
@@ -21,7 +22,8 @@ use snow::{Builder, HandshakeState};
 
 use self::{
     resolver::{EphemeralSecret, Resolver},
-    x25519::{KeyPair, X25519_LEN},
+    static_key::StaticKey,
+    x25519::{Agreements, X25519_LEN},
 };
 use crate::{
     error::HandshakeError,
@@ -45,28 +47,31 @@ pub(crate) const MESSAGE_2_OVERHEAD: usize = X25519_LEN + 16;
 pub(crate) struct Noise {
     state: HandshakeState,
     ephemeral: EphemeralSecret,
+    static_key: Arc<StaticKey>,
+    agreements: Agreements,
     role: Role,
 }
 
 impl Noise {
     /// The side that knows whom it wants to reach.
-    pub(crate) fn initiator(static_key: &Arc<KeyPair>, responder: &NodeId) -> Self {
+    pub(crate) fn initiator(static_key: &Arc<StaticKey>, responder: &NodeId) -> Self {
         Self::new(static_key, responder, Role::Initiator)
     }
 
     /// The side that is called by its own node id.
-    pub(crate) fn responder(static_key: &Arc<KeyPair>, responder: &NodeId) -> Self {
+    pub(crate) fn responder(static_key: &Arc<StaticKey>, responder: &NodeId) -> Self {
         Self::new(static_key, responder, Role::Responder)
     }
 
-    fn new(static_key: &Arc<KeyPair>, responder: &NodeId, role: Role) -> Self {
-        let ephemeral = EphemeralSecret::default();
+    fn new(static_key: &Arc<StaticKey>, responder: &NodeId, role: Role) -> Self {
+        let (ephemeral, agreements) = (EphemeralSecret::default(), Agreements::default());
         let resolver = Resolver {
             static_key: Arc::clone(static_key),
             ephemeral: ephemeral.clone(),
+            agreements: agreements.clone(),
         };
         let prologue = prologue(responder);
-        let remote = responder.to_x25519();
+        let remote = static_key.public_of(responder);
         // The resolver brings the static key; snow only has to know that there is one.
         let builder = PROTOCOL.parse().and_then(|params| {
             Builder::with_resolver(params, Box::new(resolver))
@@ -82,6 +87,8 @@ impl Noise {
         Self {
             state,
             ephemeral,
+            static_key: Arc::clone(static_key),
+            agreements,
             role,
         }
     }
@@ -111,6 +118,22 @@ impl Noise {
     /// The other side's static key: what it called us with, or by.
     pub(crate) fn remote_static(&self) -> Option<&[u8]> {
         self.state.get_remote_static()
+    }
+
+    /// The node id that this static key was checked to belong to in an earlier handshake, if there was one.
+    pub(crate) fn known_remote(&self) -> Option<NodeId> {
+        self.static_key.node_id_of(self.remote_static()?)
+    }
+
+    /// Keeps what both static keys agree on for the next handshake with this peer, whose node id was checked. To be called after the
+    /// first message, and for a peer that is welcome: who comes in puts somebody else out.
+    pub(crate) fn remember(&self, peer: NodeId) {
+        let shared = self
+            .remote_static()
+            .and_then(|key| self.agreements.take(key));
+        if let Some((public, shared)) = shared {
+            self.static_key.remember(peer, public, shared);
+        }
     }
 
     /// The session, after the second message. snow's own cipher states are dropped unused.

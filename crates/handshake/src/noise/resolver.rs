@@ -11,14 +11,16 @@ use snow::{
 use zeroize::Zeroizing;
 
 use super::{
+    static_key::StaticKey,
     symmetric::{AesGcm, Sha256},
-    x25519::{HandshakeKey, KeyPair, X25519_LEN},
+    x25519::{Agreements, HandshakeKey, X25519_LEN},
 };
 
 /// `25519`, `AESGCM` and `SHA256` for one handshake of the owner of `static_key`.
 pub(super) struct Resolver {
-    pub(super) static_key: Arc<KeyPair>,
+    pub(super) static_key: Arc<StaticKey>,
     pub(super) ephemeral: EphemeralSecret,
+    pub(super) agreements: Agreements,
 }
 
 impl CryptoResolver for Resolver {
@@ -27,8 +29,10 @@ impl CryptoResolver for Resolver {
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        matches!(choice, DHChoice::Curve25519)
-            .then(|| Box::new(HandshakeKey::new(Arc::clone(&self.static_key))) as Box<dyn Dh>)
+        matches!(choice, DHChoice::Curve25519).then(|| {
+            let key = HandshakeKey::new(Arc::clone(&self.static_key), self.agreements.clone());
+            Box::new(key) as Box<dyn Dh>
+        })
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {

@@ -9,7 +9,8 @@ use snow::{Builder, HandshakeState};
 use super::{
     NO_PSK, PROTOCOL,
     resolver::{EphemeralSecret, Resolver},
-    x25519::{KeyPair, tests::hex},
+    static_key::StaticKey,
+    x25519::{Agreements, tests::hex},
 };
 use crate::tests::FixedRng;
 
@@ -147,8 +148,9 @@ fn side(
     let secret = EphemeralSecret::default();
     secret.draw(&mut FixedRng(hex(ephemeral)));
     let resolver = Resolver {
-        static_key: Arc::new(KeyPair::new(&hex(static_key))),
+        static_key: Arc::new(StaticKey::new(&hex(static_key))),
         ephemeral: secret,
+        agreements: Agreements::default(),
     };
     let prologue = decode(if initiator {
         &vector.init_prologue

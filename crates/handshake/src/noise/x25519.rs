@@ -1,11 +1,13 @@
 //! X25519 (RFC 7748) for snow, over aws-lc-rs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use snow::types::{Dh, Random};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+use super::static_key::{Shared, StaticKey};
 
 /// Octets of a private key, of a public key, and of what two of them agree on.
 pub(crate) const X25519_LEN: usize = 32;
@@ -31,9 +33,14 @@ impl KeyPair {
         Self { private, public }
     }
 
+    /// The public half.
+    pub(super) fn public(&self) -> &[u8; X25519_LEN] {
+        &self.public
+    }
+
     /// What both sides compute, or an error for a public key that no honest peer has: an encoding that is not canonical, or a
     /// point of small order, with which the result would be zeros whatever the private key is (RFC 7748, 6.1).
-    fn agree(&self, public: &[u8]) -> Result<Zeroizing<[u8; X25519_LEN]>, snow::Error> {
+    pub(super) fn agree(&self, public: &[u8]) -> Result<Shared, snow::Error> {
         let public = public.first_chunk::<X25519_LEN>().ok_or(snow::Error::Dh)?;
         if !is_canonical(public) {
             return Err(snow::Error::Dh);
@@ -60,20 +67,63 @@ fn is_canonical(public: &[u8; X25519_LEN]) -> bool {
     *last < 0x80 && !at_least_prime
 }
 
+/// What the static key agreed on within one handshake, and with whose key: the other side's static one, and its ephemeral one.
+/// The first may be kept, and the second is wiped; snow does not say which is which.
+#[derive(Clone, Default)]
+pub(super) struct Agreements(Arc<Mutex<Vec<Agreement>>>);
+
+type Agreement = ([u8; X25519_LEN], Shared);
+
+impl Agreements {
+    fn note(&self, public: &[u8], shared: &Shared) {
+        if let Ok(mut list) = self.0.lock()
+            && let Some(public) = public.first_chunk::<X25519_LEN>()
+        {
+            list.push((*public, shared.clone()));
+        }
+    }
+
+    /// What was agreed on with this key, if it was. Everything else is wiped.
+    pub(super) fn take(&self, public: &[u8]) -> Option<Agreement> {
+        let all = std::mem::take(&mut *self.0.lock().ok()?);
+        all.into_iter().find(|(other, _)| other == public)
+    }
+}
+
 /// One of the two keys of a handshake, static or ephemeral.
 ///
 /// snow makes both in the same way and then calls `set` on the one and `generate` on the other. The static key is there
 /// from the start, as part of the resolver, and never passes through snow: what `set` is given is not looked at.
 pub(super) struct HandshakeKey {
-    static_key: Arc<KeyPair>,
-    key: Option<Arc<KeyPair>>,
+    static_key: Arc<StaticKey>,
+    agreements: Agreements,
+    key: Key,
+}
+
+enum Key {
+    Unset,
+    Static,
+    Ephemeral(KeyPair),
 }
 
 impl HandshakeKey {
-    pub(super) fn new(static_key: Arc<KeyPair>) -> Self {
+    pub(super) fn new(static_key: Arc<StaticKey>, agreements: Agreements) -> Self {
         Self {
             static_key,
-            key: None,
+            agreements,
+            key: Key::Unset,
+        }
+    }
+
+    fn agree(&self, public: &[u8]) -> Result<Shared, snow::Error> {
+        match &self.key {
+            Key::Unset => Err(snow::Error::Dh),
+            Key::Ephemeral(pair) => pair.agree(public),
+            Key::Static => {
+                let shared = self.static_key.agree(public)?;
+                self.agreements.note(public, &shared);
+                Ok(shared)
+            }
         }
     }
 }
@@ -92,20 +142,22 @@ impl Dh for HandshakeKey {
     }
 
     fn set(&mut self, _: &[u8]) {
-        self.key = Some(Arc::clone(&self.static_key));
+        self.key = Key::Static;
     }
 
     fn generate(&mut self, rng: &mut dyn Random) -> Result<(), snow::Error> {
         let mut private = Zeroizing::new([0; X25519_LEN]);
         rng.try_fill_bytes(private.as_mut())?;
-        self.key = Some(Arc::new(KeyPair::new(&private)));
+        self.key = Key::Ephemeral(KeyPair::new(&private));
         Ok(())
     }
 
     fn pubkey(&self) -> &[u8] {
-        self.key
-            .as_ref()
-            .map_or(&[0; X25519_LEN], |key| &key.public)
+        match &self.key {
+            Key::Unset => &[0; X25519_LEN],
+            Key::Static => self.static_key.pair.public(),
+            Key::Ephemeral(pair) => pair.public(),
+        }
     }
 
     /// Nothing: a handshake has no use for it, and no private key leaves this type.
@@ -114,8 +166,7 @@ impl Dh for HandshakeKey {
     }
 
     fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
-        let key = self.key.as_ref().ok_or(snow::Error::Dh)?;
-        let shared = key.agree(pubkey)?;
+        let shared = self.agree(pubkey)?;
         let out = out.first_chunk_mut::<X25519_LEN>().ok_or(snow::Error::Dh)?;
         out.copy_from_slice(shared.as_ref());
         Ok(())

@@ -145,7 +145,7 @@ fn weak_ephemeral_keys_are_refused_on_both_sides() {
 }
 
 /// An INIT as a hostile initiator makes it, who says what it likes.
-fn init_of(local: &LocalIdentity, responder: &NodeId, payload: &InitPayload) -> Vec<u8> {
+pub(super) fn init_of(local: &LocalIdentity, responder: &NodeId, payload: &InitPayload) -> Vec<u8> {
     let mut packet = vec![0; INIT_LEN];
     Init::emit_header(ALICE, &mut packet);
     let mut noise = Noise::initiator(&local.static_key, responder);
@@ -161,7 +161,7 @@ fn init_of(local: &LocalIdentity, responder: &NodeId, payload: &InitPayload) -> 
 }
 
 /// The other node id with the same X25519 form.
-fn negative(id: NodeId) -> NodeId {
+pub(super) fn negative(id: NodeId) -> NodeId {
     let mut octets = *id.as_bytes();
     octets[31] ^= 0x80;
     NodeId::from_bytes(octets).unwrap()

@@ -1,5 +1,6 @@
 //! Whole handshakes, honest and otherwise.
 
+mod acquaintances;
 mod completing;
 mod cookies;
 mod forged;

@@ -5,6 +5,7 @@ use keyway_wire::Time;
 use tokio::sync::oneshot;
 
 use super::{Driver, Lookup};
+use crate::codes;
 use crate::command::{Command, Ticket};
 use crate::error::LookupError;
 use crate::path::PathInfo;
@@ -36,6 +37,7 @@ impl Driver {
                 self.listeners.insert(service.clone(), backlog);
                 self.node.listen(now, service, allow);
             }
+            Command::Disconnect { peer, done } if running => self.disconnect(now, &peer, done),
             Command::Dial(dial) if running => self.start_dial(now, dial),
             Command::Lookup {
                 ticket,
@@ -48,6 +50,7 @@ impl Driver {
             }
             Command::Listen { .. }
             | Command::Dial(_)
+            | Command::Disconnect { .. }
             | Command::Lookup { .. }
             | Command::AddServer { .. } => {}
         }
@@ -62,6 +65,13 @@ impl Driver {
         {
             let lookup = self.lookups.swap_remove(place);
             self.node.cancel_lookup(lookup.id);
+        }
+    }
+
+    fn disconnect(&mut self, now: Time, peer: &NodeId, done: oneshot::Sender<()>) {
+        let ending = self.node.disconnect(now, peer, codes::NONE, "");
+        if let Some(association) = ending {
+            self.disconnecting.push((association, done));
         }
     }
 

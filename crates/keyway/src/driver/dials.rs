@@ -204,6 +204,7 @@ impl Driver {
         service: &ServiceName,
     ) -> Result<Ends, keyway_node::OpenError> {
         let key = self.node.open(association, StreamKind::Bytes, service)?;
+        self.turn.on_opened();
         Ok(self.new_stream(now, key, peer, service.clone()))
     }
 

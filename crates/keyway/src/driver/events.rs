@@ -1,13 +1,13 @@
 //! What the node tells.
 
 use keyway_identity::NodeId;
-use keyway_node::{Event, LookupId, StreamKey};
+use keyway_node::{EndReason, Event, LookupId, StreamKey};
 use keyway_wire::{ServiceName, StreamKind, Time};
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::{Driver, EVENTS_PER_ROUND};
 use crate::codes;
-use crate::error::LookupError;
+use crate::error::{ConnectionError, LookupError};
 use crate::listener::{IncomingFlow, IncomingStream};
 use crate::meaning;
 use crate::path::{Pong, Route};
@@ -54,7 +54,13 @@ impl Driver {
                 ..
             } => {
                 self.stalls.end(association);
-                let lost = meaning::lost(reason);
+                self.disconnecting
+                    .retain(|(ending, _)| *ending != association);
+                let lost = if reason == EndReason::Local && !self.phase.is_running() {
+                    ConnectionError::NodeClosed
+                } else {
+                    meaning::lost(reason)
+                };
                 self.channels
                     .end(&mut self.node, association, &lost, &mut self.wakes);
                 self.restart_dials(now, association);
@@ -111,6 +117,7 @@ impl Driver {
         kind: StreamKind,
         service: ServiceName,
     ) {
+        self.turn.on_incoming();
         match kind {
             StreamKind::Bytes => {
                 let incoming =

@@ -9,7 +9,7 @@
 //! 4. hand out the node's events;
 //! 5. move octets between the node and the buffers of streams that have work;
 //! 6. wake the application, each task once;
-//! 7. send what the node has to send: up to eight batches.
+//! 7. send what the node has to send: up to eight batches; after news of a stream the application has its turn first (`turn`).
 //!
 //! Where the last thing sent was a question to somebody who answers fast, it looks out for the answer for a moment before it sleeps
 //! (`lookout`). After some rounds the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
@@ -24,6 +24,7 @@ mod events;
 mod lookout;
 mod stalls;
 mod timer;
+mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -32,7 +33,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use keyway_identity::NodeId;
-use keyway_node::{Batch, Config, LookupId, Node, Transmit};
+use keyway_node::{AssociationKey, Batch, Config, LookupId, Node, Transmit};
 use keyway_wire::{ServiceName, Time};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -51,6 +52,7 @@ use dials::Dials;
 use lookout::{LOOK, Lookout};
 use stalls::Stalls;
 use timer::Timer;
+use turn::{Turn, let_others_go_first};
 
 /// Rounds before the task yields: enough that scheduling costs nothing beside them, few enough that a round trip through the other
 /// tasks of the thread stays below a few milliseconds.
@@ -72,10 +74,13 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     timer: Timer,
     lookout: Lookout,
+    turn: Turn,
     interfaces: Interfaces,
     channels: Channels,
     dials: Dials,
     lookups: Vec<Lookup>,
+    /// Associations that the application wanted to end, and who waits for that.
+    disconnecting: Vec<(AssociationKey, oneshot::Sender<()>)>,
     listeners: BTreeMap<ServiceName, Backlog>,
     stalls: Stalls,
     phase: Phase,
@@ -88,6 +93,17 @@ pub(crate) struct Driver {
     listed: Vec<Channel>,
     /// Tasks that resolve the names of servers. They end with the driver.
     _resolving: JoinSet<()>,
+}
+
+/// What became of one round.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+enum Round {
+    /// There was something to do, so that another one may have work.
+    Worked,
+    /// What there is to send waits until the application had its turn.
+    OthersFirst,
+    /// There was nothing to do.
+    Idle,
 }
 
 #[derive(Debug)]
@@ -147,10 +163,12 @@ impl Driver {
             sockets,
             timer: Timer::new(),
             lookout: Lookout::new(shared.settings.spin),
+            turn: Turn::default(),
             interfaces,
             channels: Channels::default(),
             dials: Dials::default(),
             lookups: Vec::new(),
+            disconnecting: Vec::new(),
             listeners: BTreeMap::new(),
             stalls: Stalls::new(config.association.stall_after),
             phase: Phase::Running,
@@ -170,8 +188,8 @@ impl Driver {
         }
     }
 
-    /// One round. True if it did anything, so that another one may have work.
-    fn round(&mut self, context: &mut Context<'_>, now: Time) -> bool {
+    /// One round.
+    fn round(&mut self, context: &mut Context<'_>, now: Time) -> Round {
         let mut worked = self.take_inbox(now);
         worked |= self.receive(context, now);
         self.do_what_is_due(now);
@@ -185,8 +203,11 @@ impl Driver {
             self.lookout.on_woken();
             waker.wake();
         }
+        if self.turn.is_others() {
+            return Round::OthersFirst;
+        }
         worked |= self.transmit(context, now);
-        worked
+        if worked { Round::Worked } else { Round::Idle }
     }
 
     fn take_inbox(&mut self, now: Time) -> bool {
@@ -319,12 +340,17 @@ impl Future for Driver {
         for _ in 0..ROUNDS_PER_POLL {
             let now = this.clock.now();
             this.shared.count_round();
-            let worked = this.round(context, now);
+            let round = this.round(context, now);
             if this.phase.is_over() {
                 return Poll::Ready(());
             }
-            if worked {
-                continue;
+            match round {
+                Round::Worked => continue,
+                Round::OthersFirst => {
+                    let_others_go_first(context);
+                    return Poll::Pending;
+                }
+                Round::Idle => {}
             }
             let deadline = this.deadline(now);
             if this.look_out(deadline) {

@@ -97,9 +97,10 @@ impl Control {
     /// it: whoever gets that later would hold a session with nobody.
     pub(super) fn abandon_half_open(&mut self, worker: &mut Worker, key: AssociationKey) {
         self.half_open.remove(&key);
-        self.owners.remove(&key);
+        if let Some(id) = self.owners.remove(&key) {
+            self.answers.silence(&id, key);
+        }
         self.alarms.set(Alarm::HalfOpen(key), None);
-        self.answers.silence(key);
         worker.remove(key);
     }
 }

@@ -202,6 +202,20 @@ impl Control {
         self.tidy(worker, id);
     }
 
+    /// Says goodbye to one peer. The association that ends, if there is one that was confirmed.
+    pub(crate) fn disconnect(
+        &self,
+        worker: &mut Worker,
+        now: Time,
+        peer: &NodeId,
+        code: u64,
+        reason: &str,
+    ) -> Option<AssociationKey> {
+        let key = self.association_of(peer)?;
+        self.close_all(worker, now, &[key], code, reason);
+        Some(key)
+    }
+
     /// Says goodbye to everybody; nothing is dialled or answered from here on.
     pub(crate) fn close(&mut self, worker: &mut Worker, now: Time, code: u64, reason: &str) {
         self.closing = true;

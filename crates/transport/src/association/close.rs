@@ -38,7 +38,8 @@ impl Closing {
             text: shorten(text).to_owned(),
             reason,
             next: now,
-            until: now + pto.saturating_mul(3),
+            // In three steps, each rounded as those of `on_sent` are: the fourth CLOSE would come a microsecond before the end.
+            until: now + pto + pto + pto,
             interval: pto,
             last: None,
         }

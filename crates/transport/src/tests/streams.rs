@@ -187,8 +187,9 @@ fn datagrams_arrive_whole_at_most_once_and_leave_streams_alone() {
             assert_eq!(*received, datagram(index));
             assert!(seen.insert(index), "seed {seed}: {index} came twice");
         }
+        // One in twenty is lost, and the largest of them all where three in a row were, which looks like a black hole.
         assert!(
-            seen.len() > 880 && seen.len() < 1000,
+            seen.len() > 780 && seen.len() < 1000,
             "seed {seed}: {}",
             seen.len()
         );

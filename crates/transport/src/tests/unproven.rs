@@ -114,13 +114,16 @@ fn a_responder_that_is_not_sure_of_the_address_answers_at_once_and_asks() {
 fn a_responder_that_is_not_sure_of_the_address_sends_no_more_than_three_times_what_came() {
     let mut pair = answered_on_both(Faults::none(20));
     pair.b.send_stream(MIB);
-    // The first packet comes from an address where nobody is, and nothing else comes.
+    // The second packet comes from an address where nobody is, and nothing else comes.
+    pair.settle();
+    let now = pair.now;
+    pair.a.association.ping(now);
     pair.settle();
     let forged = Route::Direct {
         remote: address(66, 6),
     };
-    let (at, first) = pair.network.take_latest_to(Side::B).unwrap();
-    let size = first.packet.len() as u64;
+    let (at, second) = pair.network.take_latest_to(Side::B).unwrap();
+    let size = second.packet.len() as u64;
     pair.network
         .links
         .iter_mut()
@@ -131,7 +134,7 @@ fn a_responder_that_is_not_sure_of_the_address_sends_no_more_than_three_times_wh
         at,
         Delivery {
             route: forged,
-            ..first
+            ..second
         },
     );
     pair.run_until(SECOND, |pair| pair.b.association.is_confirmed());
