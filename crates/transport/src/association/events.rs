@@ -41,6 +41,11 @@ impl Events {
         self.queue.push_back(event);
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.queue.shrink_to_fit();
+    }
+
     /// The association is over.
     pub(crate) fn end(&mut self, reason: EndReason) {
         self.end = Some(reason);

@@ -133,6 +133,16 @@ impl<F> SentPackets<F> {
         }
     }
 
+    /// Forgets the packets that are not in flight, with all the memory that there is, if no others are unresolved.
+    pub(crate) fn forget_quiet(&mut self) {
+        if self.in_flight > 0 || self.eliciting > 0 {
+            return;
+        }
+        self.base = self.next();
+        self.slots = VecDeque::new();
+        self.quiet = 0;
+    }
+
     fn index(&self, number: u64) -> Option<usize> {
         usize::try_from(number.checked_sub(self.base)?).ok()
     }
