@@ -7,9 +7,9 @@ use keyway_wire::Time;
 use super::Association;
 use crate::recovery::AckOutcome;
 
-/// From the last use to the rest: longer than the pauses of whoever asks and answers, and than any round trip, so that what
-/// was on its way has arrived or never will.
-const REST_AFTER: Duration = Duration::from_secs(2);
+/// From the last use to the rest: longer than the pauses of whoever asks and answers, and than nearly any round trip, so that
+/// what was on its way has arrived or never will.
+const REST_AFTER: Duration = Duration::from_secs(1);
 
 impl Association {
     /// When there is something to give back: once after use, and with the keepalives after that, never in between.
@@ -34,7 +34,6 @@ impl Association {
         self.responses.rest();
         self.pings.rest();
         self.streams.rest();
-        self.events.rest();
         self.outcome = AckOutcome::default();
     }
 }
