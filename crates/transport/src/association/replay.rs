@@ -108,11 +108,7 @@ impl ReplayWindow {
         }
     }
 
-    /// Which word holds the bit of `number`, and that bit.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the number of words is a power of two, so only low bits count"
-    )]
+    /// Which word holds the bit of `number`, and that bit. There are as many words as a power of two, so only low bits count.
     fn place(&self, number: u64) -> (usize, u64) {
         let word = (number / WORD_BITS) as usize & (self.words.len() - 1);
         (word, 1 << (number % WORD_BITS))

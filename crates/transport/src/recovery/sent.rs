@@ -277,4 +277,22 @@ mod tests {
         assert_eq!(ring.in_flight(), 1_000, "they are not in flight");
         assert!(ring.has_eliciting());
     }
+
+    #[test]
+    fn at_rest_bare_acknowledgements_go_and_nothing_else() {
+        let mut ring = SentPackets::new();
+        ring.push(packet(0));
+        (1..50).for_each(|number| ring.push(bare_ack(number)));
+        ring.forget_quiet();
+        assert_eq!(numbers(&ring).len(), 50, "one is in flight");
+        ring.acknowledge(0);
+        ring.forget_quiet();
+        assert_eq!((ring.base(), ring.next()), (50, 50));
+        assert_eq!(ring.slots.capacity(), 0);
+        assert!(ring.acknowledge(20).is_none(), "heard of too late");
+        ring.push(bare_ack(50));
+        ring.push(packet(51));
+        assert_eq!(numbers(&ring), [50, 51]);
+        assert_eq!(ring.in_flight(), 1_000);
+    }
 }
