@@ -53,7 +53,8 @@ pub(crate) struct Peer {
     pub(crate) next_cid: Option<Cid>,
     pub(crate) association: Option<AssociationKey>,
     pub(crate) half_open: Vec<HalfOpen>,
-    pub(crate) dial: Option<Dialing>,
+    /// The INIT that is pending: 2 KiB, which most peers are without at most times.
+    pub(crate) dial: Option<Box<Dialing>>,
     /// The INIT answered last inside the association that is.
     pub(crate) answered: Option<Opened>,
     pub(crate) confirmed: Option<Opened>,

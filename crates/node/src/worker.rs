@@ -22,7 +22,8 @@ struct Entry {
 
 /// Associations and their CIDs. Decides nothing about peers: that is control's part.
 pub(crate) struct Worker {
-    entries: BTreeMap<AssociationKey, Entry>,
+    /// Each apart from the map: half of the places in its nodes are free, since keys only grow, and an entry is large.
+    entries: BTreeMap<AssociationKey, Box<Entry>>,
     pub(crate) directory: Directory,
     timers: Timers<AssociationKey>,
     /// Associations that may have packets to send, each at most once, served in turn.
@@ -58,15 +59,13 @@ impl Worker {
     pub(crate) fn insert(&mut self, association: Association) -> AssociationKey {
         let key = AssociationKey(self.next_key);
         self.next_key += 1;
-        self.entries.insert(
-            key,
-            Entry {
-                association,
-                cids: Vec::new(),
-                in_senders: false,
-                in_speakers: false,
-            },
-        );
+        let entry = Entry {
+            association,
+            cids: Vec::new(),
+            in_senders: false,
+            in_speakers: false,
+        };
+        self.entries.insert(key, Box::new(entry));
         self.wake(key);
         key
     }

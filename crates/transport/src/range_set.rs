@@ -198,6 +198,11 @@ impl RangeSet {
         self.ranges = SmallVec::new();
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn shrink(&mut self) {
+        self.ranges.shrink_to_fit();
+    }
+
     /// Index of the first range that contains `value` or lies above it.
     fn first_ending_after(&self, value: u64) -> usize {
         match self.ranges.last() {

@@ -31,12 +31,10 @@ impl PhaseSecret {
 
     /// The cipher of this phase.
     pub(super) fn cipher(&self) -> PhaseCipher {
-        let key = Zeroizing::new(self.expand::<KEY_LEN>(b"keyway v1 key"));
-        let key =
-            UnboundKey::new(&AES_256_GCM, key.as_ref()).expect("the key has the cipher's length");
         PhaseCipher {
-            key: LessSafeKey::new(key),
+            key: Zeroizing::new(self.expand(b"keyway v1 key")),
             iv: self.expand(b"keyway v1 iv"),
+            expanded: None,
         }
     }
 
@@ -64,10 +62,15 @@ impl KeyType for OutputLength {
     }
 }
 
-/// AES-256-GCM under the key of one phase and one direction. Expanded once: sealing and opening allocate nothing.
+/// AES-256-GCM under the key of one phase and one direction.
+///
+/// The key schedule and the tables of GHASH take 600 octets, and a fraction of a microsecond to make from the key. So they are
+/// made for the first packet, and kept until [`rest`](Self::rest): as long as packets come and go, sealing and opening
+/// allocate nothing.
 pub(super) struct PhaseCipher {
-    key: LessSafeKey,
+    key: Zeroizing<[u8; KEY_LEN]>,
     iv: [u8; NONCE_LEN],
+    expanded: Option<LessSafeKey>,
 }
 
 impl PhaseCipher {
@@ -77,18 +80,19 @@ impl PhaseCipher {
     /// If there is no room for the tag.
     #[inline]
     pub(super) fn seal(
-        &self,
+        &mut self,
         header: &[u8],
         sequence: CidSequence,
         number: u64,
         payload_and_tag: &mut [u8],
     ) {
+        let nonce = self.nonce(sequence, number);
         let (payload, room) = payload_and_tag
             .split_last_chunk_mut::<TAG_LEN>()
             .expect("the caller leaves room for the tag");
         let tag = self
-            .key
-            .seal_in_place_separate_tag(self.nonce(sequence, number), Aad::from(header), payload)
+            .expanded()
+            .seal_in_place_separate_tag(nonce, Aad::from(header), payload)
             .expect("AES-GCM seals anything below 2^36 octets");
         room.copy_from_slice(tag.as_ref());
     }
@@ -97,15 +101,35 @@ impl PhaseCipher {
     /// `sealed` may then hold anything.
     #[inline]
     pub(super) fn open(
-        &self,
+        &mut self,
         header: &[u8],
         sequence: CidSequence,
         number: u64,
         sealed: &mut [u8],
     ) -> bool {
-        self.key
-            .open_in_place(self.nonce(sequence, number), Aad::from(header), sealed)
+        let nonce = self.nonce(sequence, number);
+        self.expanded()
+            .open_in_place(nonce, Aad::from(header), sealed)
             .is_ok()
+    }
+
+    /// Whether there is anything to give back.
+    #[cfg(test)]
+    pub(super) fn is_expanded(&self) -> bool {
+        self.expanded.is_some()
+    }
+
+    /// Gives back what the next packet can have again from the key. It is wiped.
+    pub(super) fn rest(&mut self) {
+        self.expanded = None;
+    }
+
+    #[inline]
+    fn expanded(&mut self) -> &LessSafeKey {
+        self.expanded.get_or_insert_with(|| {
+            let key = UnboundKey::new(&AES_256_GCM, self.key.as_ref());
+            LessSafeKey::new(key.expect("the key has the cipher's length"))
+        })
     }
 
     /// (sequence ‖ number) XOR IV, in the manner of RFC 9001, 5.3: unique because numbers never repeat under one

@@ -11,8 +11,8 @@ pub(super) struct ReceiveKeys {
     /// Secret of the phase after the current one.
     next_secret: PhaseSecret,
     /// Its cipher, derived when the first packet claims to be of that phase: most sessions end in phase 0.
-    next: Option<PhaseCipher>,
-    previous: Option<Previous>,
+    next: Option<Box<PhaseCipher>>,
+    previous: Option<Box<Previous>>,
 }
 
 /// The phase before the current one, kept for packets that were overtaken.
@@ -76,7 +76,9 @@ impl ReceiveKeys {
             }
             sealed.copy_from_slice(&previous.copy);
         }
-        let next = self.next.get_or_insert_with(|| self.next_secret.cipher());
+        let next = self
+            .next
+            .get_or_insert_with(|| Box::new(self.next_secret.cipher()));
         if !next.open(header, sequence, number, sealed) {
             return None;
         }
@@ -89,26 +91,45 @@ impl ReceiveKeys {
         self.previous = None;
     }
 
+    /// Whether there is anything to give back.
+    #[cfg(test)]
+    pub(super) fn is_expanded(&self) -> bool {
+        let previous = self.previous.as_ref();
+        self.current.is_expanded()
+            || self.next.is_some()
+            || previous.is_some_and(|previous| previous.cipher.is_expanded())
+    }
+
+    /// Gives back what the next packet can have again.
+    pub(super) fn rest(&mut self) {
+        self.current.rest();
+        self.next = None;
+        if let Some(previous) = &mut self.previous {
+            previous.cipher.rest();
+            previous.copy = Vec::new();
+        }
+    }
+
     fn advance(&mut self) {
         let next = self
             .next
             .take()
-            .unwrap_or_else(|| self.next_secret.cipher());
+            .map_or_else(|| self.next_secret.cipher(), |next| *next);
         let cipher = std::mem::replace(&mut self.current, next);
-        self.previous = Some(Previous {
+        self.previous = Some(Box::new(Previous {
             cipher,
             copy: Vec::new(),
-        });
+        }));
         self.next_secret = self.next_secret.next();
         self.phase += 1;
     }
 
     /// What the current, the next and, where it is kept, the previous phase make of one and the same packet.
     #[cfg(test)]
-    pub(super) fn fingerprint(&self) -> Vec<[u8; TAG_LEN]> {
-        let next = self.next_secret.cipher();
-        let previous = self.previous.as_ref().map(|previous| &previous.cipher);
-        [&self.current, &next]
+    pub(super) fn fingerprint(&mut self) -> Vec<[u8; TAG_LEN]> {
+        let mut next = self.next_secret.cipher();
+        let previous = self.previous.as_mut().map(|previous| &mut previous.cipher);
+        [&mut self.current, &mut next]
             .into_iter()
             .chain(previous)
             .map(|cipher| {

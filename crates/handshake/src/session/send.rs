@@ -27,6 +27,17 @@ impl SendKeys {
         }
     }
 
+    /// Whether there is anything to give back.
+    #[cfg(test)]
+    pub(super) fn is_expanded(&self) -> bool {
+        self.cipher.is_expanded()
+    }
+
+    /// Gives back what the next packet can have again.
+    pub(super) fn rest(&mut self) {
+        self.cipher.rest();
+    }
+
     /// Key phases since the handshake.
     pub(super) fn phase(&self) -> u64 {
         self.phase

@@ -333,7 +333,7 @@ fn no_packet_number_above_the_largest_is_sealed_or_opened() {
         assert_eq!(initiator.sealed_in_phase(), sealed);
 
         // Even if a peer does seal it.
-        let cipher = PhaseSecret::new(&[1; KEY_LEN]).cipher();
+        let mut cipher = PhaseSecret::new(&[1; KEY_LEN]).cipher();
         let mut buffer = [0; 20];
         cipher.seal(b"header", SEQUENCE, number, &mut buffer);
         assert!(cipher.open(b"header", SEQUENCE, number, &mut buffer.clone()));
@@ -399,7 +399,7 @@ fn a_million_forged_packets_leave_the_session_as_it_was() {
             .open(&mut responder)
             .is_ok()
     );
-    let before = Fingerprint::of(&responder);
+    let before = Fingerprint::of(&mut responder);
     let mut random = crate::tests::rng(3);
     for count in 0..1_000_000 {
         let number = if count % 10 == 0 {
@@ -414,7 +414,7 @@ fn a_million_forged_packets_leave_the_session_as_it_was() {
         assert_eq!(opened, Err(OpenError::Unauthenticated));
     }
     assert_eq!(
-        Fingerprint::of(&responder),
+        Fingerprint::of(&mut responder),
         Fingerprint {
             failed_opens: 1_000_000,
             ..before
@@ -443,12 +443,12 @@ proptest! {
             initiator.ratchet();
             assert!(Packet::seal(&mut initiator, number, b"x").open(&mut responder).is_ok());
         }
-        let before = Fingerprint::of(&responder);
+        let before = Fingerprint::of(&mut responder);
         prop_assert_eq!(
             responder.open(phase, &header, CidSequence(sequence), number, &mut sealed),
             Err(OpenError::Unauthenticated)
         );
-        prop_assert_eq!(Fingerprint::of(&responder), Fingerprint { failed_opens: 1, ..before });
+        prop_assert_eq!(Fingerprint::of(&mut responder), Fingerprint { failed_opens: 1, ..before });
         prop_assert!(Packet::seal(&mut initiator, 100, b"x").open(&mut responder).is_ok());
     }
 
@@ -474,6 +474,41 @@ proptest! {
     }
 }
 
+#[test]
+fn a_session_that_rested_goes_on_as_if_it_had_not() {
+    let (mut initiator, mut responder) = pair();
+    let (mut restless, _) = pair();
+    assert!(
+        initiator.is_at_rest() && responder.is_at_rest(),
+        "nothing is made before the first packet"
+    );
+    let mut overtaken = None;
+    for number in 0..6 {
+        let mut packet = Packet::seal(&mut initiator, number, b"payload");
+        let same = Packet::seal(&mut restless, number, b"payload");
+        assert_eq!(packet.sealed, same.sealed);
+        assert_eq!(
+            packet.open(&mut responder),
+            Ok((b"payload".to_vec(), number == 3))
+        );
+        assert!(!initiator.is_at_rest() && !responder.is_at_rest());
+        if number == 2 {
+            overtaken = Some(Packet::seal(&mut initiator, 10, b"overtaken"));
+            initiator.ratchet();
+            restless.ratchet();
+        }
+        initiator.rest();
+        responder.rest();
+        assert!(initiator.is_at_rest() && responder.is_at_rest());
+    }
+    assert_eq!(
+        overtaken.unwrap().open(&mut responder),
+        Ok((b"overtaken".to_vec(), false)),
+        "the previous phase is kept at rest too"
+    );
+    assert!(!responder.is_at_rest());
+}
+
 /// Everything in a session that can make two of them behave differently.
 #[derive(Debug, PartialEq, Eq)]
 struct Fingerprint {
@@ -484,7 +519,7 @@ struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn of(session: &Session) -> Self {
+    fn of(session: &mut Session) -> Self {
         Self {
             send: (session.send.phase(), session.send.sealed()),
             receive: (session.receive.phase(), session.receive.fingerprint()),

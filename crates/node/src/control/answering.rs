@@ -232,7 +232,7 @@ impl Control {
         let peer = self
             .peers
             .entry(id)
-            .or_insert_with(|| Peer::new(rng.next_u64()));
+            .or_insert_with(|| Box::new(Peer::new(rng.next_u64())));
         let incarnation = match known_as {
             Some(incarnation) => incarnation,
             // The dialler holds what we have forgotten, or never had confirmed: under the same name it would go on with that.

@@ -48,7 +48,7 @@ impl Control {
             return self.release_slot(worker, id, slot);
         };
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.dial = Some(Dialing {
+            peer.dial = Some(Box::new(Dialing {
                 dial,
                 cid,
                 slot,
@@ -57,7 +57,7 @@ impl Control {
                 sendings,
                 asked: BTreeSet::new(),
                 repeated: BTreeSet::new(),
-            });
+            }));
         }
         self.dials.insert(cid, id);
         self.send_init(worker, now, id);

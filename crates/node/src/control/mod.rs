@@ -115,7 +115,8 @@ pub(crate) struct Control {
     /// INITs of this process so far.
     counter: u64,
     pub(crate) policy: Policy,
-    peers: BTreeMap<NodeId, Peer>,
+    /// Each apart from the map, a third of whose places are free.
+    peers: BTreeMap<NodeId, Box<Peer>>,
     /// Whose association this is.
     owners: BTreeMap<AssociationKey, NodeId>,
     /// Pending INITs by the CID that they name.
@@ -262,7 +263,7 @@ impl Control {
         let rng = &mut self.rng;
         self.peers
             .entry(id)
-            .or_insert_with(|| Peer::new(rng.next_u64()))
+            .or_insert_with(|| Box::new(Peer::new(rng.next_u64())))
     }
 
     /// Forgets a peer of whom nothing is left.

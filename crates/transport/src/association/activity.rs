@@ -60,6 +60,11 @@ impl Activity {
         self.last_use = self.last_use.max(now);
     }
 
+    /// When streams, datagrams or pings went either way last.
+    pub(crate) fn last_use(&self) -> Time {
+        self.last_use
+    }
+
     pub(crate) fn on_heard(&mut self, now: Time) {
         self.last_heard = self.last_heard.max(now);
     }

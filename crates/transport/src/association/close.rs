@@ -12,7 +12,7 @@ const REPEAT_MIN: Duration = Duration::from_millis(10);
 pub(crate) enum Phase {
     Open,
     /// This side closes: CLOSE is repeated until the peer says the same, or has had its time.
-    Closing(Closing),
+    Closing(Box<Closing>),
     /// The peer closed: it gets one CLOSE in answer, so that it may stop.
     Answering(EndReason),
     Ended,

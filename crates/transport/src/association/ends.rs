@@ -91,7 +91,8 @@ impl Association {
                 path.recovery.pto_base()
             });
         self.streams.end(reason.clone());
-        self.phase = Phase::Closing(Closing::new(now, code, text, reason, pto));
+        let closing = Closing::new(now, code, text, reason, pto);
+        self.phase = Phase::Closing(Box::new(closing));
     }
 }
 

@@ -48,7 +48,12 @@ impl Events {
 
     /// The oldest event but the last one.
     pub(crate) fn pop(&mut self) -> Option<AssociationEvent> {
-        self.queue.pop_front()
+        let event = self.queue.pop_front();
+        if self.queue.is_empty() {
+            // They come in bursts, such as a wish for eight ids, and then none for long.
+            self.queue = VecDeque::new();
+        }
+        event
     }
 
     /// The last one, when all the others have been taken.

@@ -130,6 +130,12 @@ impl IssuedCids {
         true
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.cids.shrink_to_fit();
+        self.spaces_mut().for_each(|(_, space)| space.rest());
+    }
+
     /// Whether an id waits to be announced.
     pub(crate) fn has_announcement(&self) -> bool {
         self.cids

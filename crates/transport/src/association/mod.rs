@@ -8,7 +8,7 @@
 //!                       └──> routes.rs, rebinding.rs ──> validation.rs: which routes work
 //!
 //!   poll_transmit ──> transmit.rs ──> assembly.rs, packet.rs ──> sessions.rs (seal)
-//!   handle_timeout, poll_timeout ──> timers.rs
+//!   handle_timeout, poll_timeout ──> timers.rs; when nobody uses it any more: rest.rs
 //! ```
 
 mod activity;
@@ -26,12 +26,14 @@ mod path;
 mod path_ids;
 mod paths;
 mod pings;
+mod randomness;
 mod rebinding;
 mod receive;
 mod receive_space;
 mod remote_cids;
 mod replay;
 mod responses;
+mod rest;
 mod routes;
 mod scrutiny;
 mod sessions;
@@ -50,8 +52,6 @@ use bytes::Bytes;
 use keyway_handshake::{Session, TransportParameters};
 use keyway_identity::NodeId;
 use keyway_wire::{Candidate, Cid, ServiceName, Slot, StreamId, StreamKind, Time};
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 
 use self::activity::Activity;
 use self::allowance::Allowance;
@@ -62,6 +62,7 @@ use self::issued_cids::IssuedCids;
 use self::path_ids::Heritage;
 use self::paths::Paths;
 use self::pings::Pings;
+use self::randomness::Randomness;
 pub use self::receive::ReceiveError;
 use self::remote_cids::RemoteCids;
 use self::responses::Responses;
@@ -92,7 +93,7 @@ pub struct Association {
     remote: NodeId,
     incarnations: Incarnations,
     first_remote: Cid,
-    random: ChaCha20Rng,
+    random: Randomness,
     sessions: Sessions,
     /// Ids for packets to us.
     issued: IssuedCids,
@@ -100,7 +101,7 @@ pub struct Association {
     cids: RemoteCids,
     paths: Paths,
     /// What the last path left behind.
-    heritage: Option<Heritage>,
+    heritage: Option<Box<Heritage>>,
     validations: Validations,
     sightings: Sightings,
     /// Challenges of the peer's that are to be answered.
@@ -167,7 +168,7 @@ impl Association {
             remote,
             incarnations,
             first_remote,
-            random: ChaCha20Rng::from_seed(seed),
+            random: Randomness::new(seed),
             sessions: Sessions::new(times),
             issued: IssuedCids::new(first_local, config.cids_spare),
             cids: RemoteCids::new(first_remote),

@@ -55,10 +55,10 @@ impl Association {
         }
         // Without an id nothing can be sent, not even what would make the peer issue others: the next path goes on with this
         // one, and with its numbers.
-        self.heritage = Some(Heritage {
+        self.heritage = Some(Box::new(Heritage {
             cid,
             recovery: path.recovery,
-        });
+        }));
     }
 
     fn retire(&mut self, now: Time, sequence: CidSequence) {
@@ -76,8 +76,9 @@ impl Association {
         {
             path.cid = cids.take();
             if path.cid.is_none()
-                && let Some(Heritage { cid, recovery }) = heritage.take()
+                && let Some(heritage) = heritage.take()
             {
+                let Heritage { cid, recovery } = *heritage;
                 path.cid = Some(cid);
                 path.recovery = recovery;
             }
@@ -88,8 +89,9 @@ impl Association {
     /// Gives the id of a path that is gone back, once there are others or the peer wants it.
     fn settle_heritage(&mut self, now: Time) {
         let cids = &self.cids;
-        let needless =
-            |heritage: &mut Heritage| cids.has_spare() || cids.is_unwanted(heritage.cid.sequence);
+        let needless = |heritage: &mut Box<Heritage>| {
+            cids.has_spare() || cids.is_unwanted(heritage.cid.sequence)
+        };
         if let Some(heritage) = self.heritage.take_if(needless) {
             self.retire(now, heritage.cid.sequence);
         }

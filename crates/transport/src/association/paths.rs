@@ -70,6 +70,8 @@ impl Paths {
             Route::Relay { .. } => self.udp_payload_max.min(COMMON),
         };
         let recovery = Recovery::new(now, rtt, self.peer_ack_delay, payload_max);
+        // A path takes 1 KiB, and most associations have one.
+        self.list.reserve_exact(1);
         self.list.push(Path::new(now, id, route, health, recovery));
         (id, evicted)
     }
@@ -197,6 +199,12 @@ impl Paths {
         self.selected = chosen.map(|(id, _)| id);
         let (_, route) = chosen.filter(|_| changed)?;
         Some(Selection { route, previous })
+    }
+
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.list.shrink_to_fit();
+        self.list.iter_mut().for_each(|path| path.recovery.rest());
     }
 
     /// Takes out the path that is missed least.

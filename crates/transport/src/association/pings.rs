@@ -34,6 +34,12 @@ impl Pings {
         !self.waiting.is_empty()
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.waiting.shrink_to_fit();
+        self.sent.shrink_to_fit();
+    }
+
     /// Writes a PING if one waits and fits, and says for which.
     pub(crate) fn write(&mut self, now: Time, out: &mut [u8]) -> Option<(usize, PingId)> {
         if out.len() < Frame::Ping.len() {

@@ -190,6 +190,11 @@ impl ReceiveSpace {
         self.unasked = 0;
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.received.shrink();
+    }
+
     /// Everything that a forged packet must not change, to be compared.
     #[cfg(test)]
     pub(crate) fn fingerprint(&self) -> String {

@@ -170,6 +170,14 @@ impl RemoteCids {
         }
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.seen.shrink();
+        self.spares.shrink_to_fit();
+        self.used.shrink_to_fit();
+        self.retired.shrink_to_fit();
+    }
+
     /// Whether a retirement waits to be said.
     pub(crate) fn has_retirement(&self) -> bool {
         self.retired.iter().any(|retired| !retired.sent)

@@ -1,29 +1,35 @@
+use smallvec::SmallVec;
+
 /// Packet numbers, from the highest one down, that are still told apart. Two paths of 5 and 150 ms at 50,000 packets a
 /// second are that far apart, and a whole batch of offloaded segments may be overtaken at once.
 pub(crate) const REPLAY_WINDOW: u64 = 8192;
 
 const WORD_BITS: u64 = 64;
-const WORDS: usize = 128;
-const _: () = assert!(WORDS as u64 * WORD_BITS == REPLAY_WINDOW);
+
+/// Words of a ring that never met a gap: 256 numbers.
+const WORDS_MIN: usize = 4;
 
 /// Which packet numbers of one number space were accepted (after RFC 6479).
 ///
 /// A ring of bits indexed by packet number. When the highest number moves, the bits of the numbers that it passed are
 /// cleared, so nothing is ever shifted: a step of one is one bit, a jump is at most the whole ring.
 ///
-/// A number in the window is refused only if it was accepted before; one below the window always is.
+/// A number in the window is refused only if it was accepted before; one below the window always is. The ring may be shorter
+/// than the window as long as every number below it was accepted, and grows when one that was not would fall out of it: a
+/// space that saw little costs 32 octets, one that lost something 1 KiB.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ReplayWindow {
     /// One more than the highest number accepted; zero before the first.
     next: u64,
-    words: Box<[u64; WORDS]>,
+    /// As many as a power of two, up to those of the whole window.
+    words: SmallVec<[u64; WORDS_MIN]>,
 }
 
 impl ReplayWindow {
     pub(crate) fn new() -> Self {
         Self {
             next: 0,
-            words: Box::new([0; WORDS]),
+            words: SmallVec::from_elem(0, WORDS_MIN),
         }
     }
 
@@ -34,41 +40,79 @@ impl ReplayWindow {
             // The highest number has no successor that could be the next one. Nobody seals it.
             return number != u64::MAX;
         }
-        let (word, bit) = place(number);
-        self.next - number <= REPLAY_WINDOW && self.words[word] & bit == 0
+        self.next - number <= self.reach() && !self.is_marked(number)
     }
 
     /// Remembers that `number` was accepted, which the caller has asked before.
     pub(crate) fn accept(&mut self, number: u64) {
         debug_assert!(self.admits(number), "asked before the packet was opened");
         if number >= self.next {
+            while self.reach() < REPLAY_WINDOW && self.would_forget(number) {
+                self.grow();
+            }
             self.clear(self.next, number);
             self.next = number.saturating_add(1);
         }
-        let (word, bit) = place(number);
+        self.mark(number);
+    }
+
+    /// How many numbers the ring has bits for, from the highest one down.
+    fn reach(&self) -> u64 {
+        self.words.len() as u64 * WORD_BITS
+    }
+
+    /// Whether a number that was not accepted falls out of the ring when `number` becomes the highest.
+    fn would_forget(&self, number: u64) -> bool {
+        let lowest_kept = number.saturating_add(1).saturating_sub(self.reach());
+        let lowest = self.next.saturating_sub(self.reach());
+        lowest_kept > self.next || (lowest..lowest_kept).any(|number| !self.is_marked(number))
+    }
+
+    /// Doubles the ring. What was below it was accepted.
+    fn grow(&mut self) {
+        let mut grown = Self {
+            next: self.next,
+            words: SmallVec::from_elem(0, 2 * self.words.len()),
+        };
+        let known_from = self.next.saturating_sub(self.reach());
+        for number in self.next.saturating_sub(grown.reach())..self.next {
+            if number < known_from || self.is_marked(number) {
+                grown.mark(number);
+            }
+        }
+        *self = grown;
+    }
+
+    fn is_marked(&self, number: u64) -> bool {
+        let (word, bit) = self.place(number);
+        self.words[word] & bit != 0
+    }
+
+    fn mark(&mut self, number: u64) {
+        let (word, bit) = self.place(number);
         self.words[word] |= bit;
     }
 
     /// Clears the bits of `from..=to`.
     fn clear(&mut self, from: u64, to: u64) {
-        if to - from >= REPLAY_WINDOW {
+        if to - from >= self.reach() {
             self.words.fill(0);
             return;
         }
         let mut number = from;
         while number <= to {
-            let (word, _) = place(number);
+            let (word, _) = self.place(number);
             let last_of_word = (number | (WORD_BITS - 1)).min(to);
             self.words[word] &= !bits(number % WORD_BITS, last_of_word % WORD_BITS);
             number = last_of_word + 1;
         }
     }
-}
 
-/// Which word holds the bit of `number`, and that bit.
-fn place(number: u64) -> (usize, u64) {
-    let word = number / WORD_BITS % (REPLAY_WINDOW / WORD_BITS);
-    (word as usize, 1 << (number % WORD_BITS))
+    /// Which word holds the bit of `number`, and that bit. There are as many words as a power of two, so only low bits count.
+    fn place(&self, number: u64) -> (usize, u64) {
+        let word = (number / WORD_BITS) as usize & (self.words.len() - 1);
+        (word, 1 << (number % WORD_BITS))
+    }
 }
 
 /// The bits from `low` to `high`, both included and below 64.
@@ -136,6 +180,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn memory_is_for_what_was_not_accepted() {
+        let mut window = accepted(0..100_000);
+        assert_eq!(window.words.len(), WORDS_MIN, "nothing was left out");
+        (100_001..100_256).for_each(|number| window.accept(number));
+        assert_eq!(window.words.len(), WORDS_MIN);
+        window.accept(100_256);
+        assert_eq!(window.words.len(), 2 * WORDS_MIN);
+        (100_257..100_000 + REPLAY_WINDOW).for_each(|number| window.accept(number));
+        assert!(window.admits(100_000), "however late it comes");
+        assert!(!window.admits(99_999) && !window.admits(100_001));
+        (100_000 + REPLAY_WINDOW..1_000_000).for_each(|number| window.accept(number));
+        assert_eq!(window.reach(), REPLAY_WINDOW);
     }
 
     #[test]

@@ -34,6 +34,11 @@ impl Responses {
         self.waiting.pop()
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.waiting.shrink_to_fit();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

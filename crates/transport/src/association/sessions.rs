@@ -122,6 +122,7 @@ impl Sessions {
             tag,
             phase_acked: None,
             ratcheted_by_peer: None,
+            awake: false,
         };
         self.remove(local_slot);
         *self.place_mut(local_slot) = Place::Live(Box::new(live));
@@ -153,8 +154,7 @@ impl Sessions {
             return Err(SessionOpenError::NoSession);
         }
         let Opened { payload, ratcheted } = live
-            .session
-            .open(header.phase, header_octets, sequence, header.number, sealed)
+            .open(header, sequence, header_octets, sealed)
             .map_err(SessionOpenError::Key)?;
         live.last_opened = now;
         live.proven.get_or_insert(now);
@@ -191,6 +191,16 @@ impl Sessions {
             self.remove(slot);
             self.select();
         }
+    }
+
+    /// Whether nothing was sealed or opened since [`rest`](Self::rest).
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.live().all(|(_, live)| !live.awake)
+    }
+
+    /// Gives back what the next packet can have again.
+    pub(crate) fn rest(&mut self) {
+        self.live_mut().for_each(LiveSession::rest);
     }
 
     /// Whether there was a session once, and neither one nor a handshake is left.

@@ -35,6 +35,11 @@ impl Sightings {
             .map(|(_, allowance)| allowance)
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.routes.shrink_to_fit();
+    }
+
     /// What may be sent there; whoever asks has to keep to it, and nobody else gets it.
     pub(crate) fn take(&mut self, route: &Route) -> Allowance {
         let place = self.routes.iter().position(|(known, _)| known == route);

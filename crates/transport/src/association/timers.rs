@@ -75,6 +75,7 @@ impl Association {
         earliest.maybe(self.issued.next_expiry(linger));
         earliest.maybe(self.activity.stalls_at());
         earliest.maybe(self.handshake_at());
+        earliest.maybe(self.rests_at());
         if !self.sessions.can_seal() {
             return;
         }
@@ -151,10 +152,6 @@ impl Association {
             .kept_alive()
             .filter(|id| self.keepalive_at(*id).is_some_and(|at| at <= now))
             .collect();
-        if !due.is_empty() {
-            // It has been quiet for as long: a good time to give back what the last burst needed.
-            self.streams.trim();
-        }
         for id in due {
             if let Some(path) = self.paths.get_mut(id) {
                 path.ping = true;

@@ -41,6 +41,14 @@ impl Association {
     /// sent is [`poll_timeout`](Self::poll_timeout).
     pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         batch.clear();
+        let transmit = self.next_transmit(now, batch);
+        if transmit.is_none() && self.is_open() && self.rests_at().is_some_and(|at| at <= now) {
+            self.rest();
+        }
+        transmit
+    }
+
+    fn next_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         self.asked = false;
         self.sessions.sealing(now)?;
         self.update_packet_room();

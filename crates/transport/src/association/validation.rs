@@ -113,6 +113,11 @@ impl Validations {
         }
     }
 
+    /// Gives back room that is left over.
+    pub(crate) fn rest(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     /// Starts to validate a route, or starts again, with a challenge at once.
     pub(crate) fn start(
         &mut self,

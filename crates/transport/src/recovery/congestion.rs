@@ -49,7 +49,7 @@ pub(crate) struct Congestion {
     packet: f64,
     /// Counts reductions and undone ones, so that a loss can be assigned to its event.
     event: u64,
-    undo: Option<Undo>,
+    undo: Option<Box<Undo>>,
     /// The round trip is over when a packet from here on is acknowledged.
     round_end: u64,
     /// Most octets in flight in this round.
@@ -174,10 +174,10 @@ impl Congestion {
     /// round trip (RFC 9002, 7.3.2). Returns the event that they belong to.
     pub(crate) fn on_lost(&mut self, largest: u64, count: u32, next: u64) -> u64 {
         if largest >= self.control.recovery_until {
-            self.undo = Some(Undo {
+            self.undo = Some(Box::new(Undo {
                 before: self.control,
                 losses: 0,
-            });
+            }));
             self.reduce(next);
         }
         if let Some(undo) = &mut self.undo {

@@ -2,7 +2,7 @@
 //!
 //! One [`Recovery`] belongs to one path. Its packet numbers go on when the path changes its CID. It never looks into
 //! packets: `F` is whatever the caller wants back with each of them. Every packet comes back once, as acknowledged or as
-//! lost; only bare acknowledgements may be forgotten, when the peer acknowledges none of a great many.
+//! lost; only bare acknowledgements may be forgotten, when the peer acknowledges none of a great many, or when the path rests.
 //!
 //! ```text
 //! to send:     mtu_probe, send_allowance ──> next_number, seal ──> on_sent     (bare acknowledgements need no allowance)
@@ -178,6 +178,13 @@ impl<F> Recovery<F> {
         self.loss_at = None;
         self.pto_count = 0;
         self.probes = 0;
+    }
+
+    /// Nothing that asks for an acknowledgement was in flight for some time: gives back what the last burst needed, and
+    /// forgets bare acknowledgements, and losses that were not disproved by now.
+    pub(crate) fn rest(&mut self) {
+        self.sent.forget_quiet();
+        self.lost.clear();
     }
 
     /// Octets that the congestion window has room for (RFC 9002, 7).

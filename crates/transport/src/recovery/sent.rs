@@ -133,6 +133,16 @@ impl<F> SentPackets<F> {
         }
     }
 
+    /// Forgets the packets that are not in flight, with all the memory that there is, if no others are unresolved.
+    pub(crate) fn forget_quiet(&mut self) {
+        if self.in_flight > 0 || self.eliciting > 0 {
+            return;
+        }
+        self.base = self.next();
+        self.slots = VecDeque::new();
+        self.quiet = 0;
+    }
+
     fn index(&self, number: u64) -> Option<usize> {
         usize::try_from(number.checked_sub(self.base)?).ok()
     }
@@ -266,5 +276,23 @@ mod tests {
         assert_eq!(numbers(&ring)[..2], [0, 10_000 - QUIET_MAX as u64]);
         assert_eq!(ring.in_flight(), 1_000, "they are not in flight");
         assert!(ring.has_eliciting());
+    }
+
+    #[test]
+    fn at_rest_bare_acknowledgements_go_and_nothing_else() {
+        let mut ring = SentPackets::new();
+        ring.push(packet(0));
+        (1..50).for_each(|number| ring.push(bare_ack(number)));
+        ring.forget_quiet();
+        assert_eq!(numbers(&ring).len(), 50, "one is in flight");
+        ring.acknowledge(0);
+        ring.forget_quiet();
+        assert_eq!((ring.base(), ring.next()), (50, 50));
+        assert_eq!(ring.slots.capacity(), 0);
+        assert!(ring.acknowledge(20).is_none(), "heard of too late");
+        ring.push(bare_ack(50));
+        ring.push(packet(51));
+        assert_eq!(numbers(&ring), [50, 51]);
+        assert_eq!(ring.in_flight(), 1_000);
     }
 }

@@ -53,6 +53,11 @@ impl LostRecords {
         self.records.push_back(Record { number, event });
     }
 
+    /// Takes all of them for really lost.
+    pub(crate) fn clear(&mut self) {
+        self.records = VecDeque::new();
+    }
+
     /// Takes out the losses that an acknowledged range disproves, and raises the threshold so that as much reordering
     /// would be tolerated (RFC 9002, 6.1.1; RFC 8985, 6.2). Returns how many of them belonged to `event`.
     pub(crate) fn disprove(

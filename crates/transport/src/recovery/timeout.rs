@@ -68,6 +68,10 @@ impl<F> Recovery<F> {
     /// Since when the peer owes an acknowledgement: the later of when the oldest ack-eliciting packet in flight was sent and
     /// when anything was last acknowledged. `None` when nothing ack-eliciting is in flight.
     pub(crate) fn unacked_since(&self) -> Option<Time> {
+        if !self.sent.has_eliciting() {
+            // Whoever only receives has hundreds of bare acknowledgements to look through, and asks with each batch.
+            return None;
+        }
         let oldest = self.sent.unresolved().find(|packet| packet.ack_eliciting)?;
         Some(oldest.sent_at.max(self.last_ack_at))
     }

@@ -25,7 +25,7 @@ impl Streams {
         if self.ended.is_some() {
             return Err(OpenError::Closed);
         }
-        let Some((id, stream)) = self.table.open(kind, service) else {
+        let Some((id, stream)) = self.table.open(kind, service, &self.limits) else {
             self.opener_waits = true;
             self.table.local.want();
             return Err(OpenError::LimitReached);

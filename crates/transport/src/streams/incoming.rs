@@ -25,7 +25,11 @@ impl Streams {
             // Parsing the frame has checked the name.
             return Ok(Accepted::Yes);
         };
-        let Some(stream) = self.table.touch(id)?.filter(|stream| stream.kind.is_none()) else {
+        let Some(stream) = self
+            .table
+            .touch(id, &self.limits)?
+            .filter(|stream| stream.kind.is_none())
+        else {
             return Ok(Accepted::Yes);
         };
         if frame.kind == StreamKind::Bytes && stream.flow.is_some() {
@@ -66,7 +70,7 @@ impl Streams {
             self.table.check(id)?;
             return Ok(Accepted::Yes);
         }
-        let Some(stream) = self.table.touch(id)? else {
+        let Some(stream) = self.table.touch(id, &self.limits)? else {
             return Ok(Accepted::Yes);
         };
         let accepted =
@@ -84,7 +88,7 @@ impl Streams {
 
     pub(crate) fn on_reset(&mut self, frame: &ResetFrame) -> Result<Accepted, StreamViolation> {
         let id = frame.stream;
-        let Some(stream) = self.table.touch(id)? else {
+        let Some(stream) = self.table.touch(id, &self.limits)? else {
             return Ok(Accepted::Yes);
         };
         stream.receive.on_reset(frame, &mut self.receive_credit)?;
@@ -97,7 +101,7 @@ impl Streams {
 
     pub(crate) fn on_stop(&mut self, frame: &StopFrame) -> Result<Accepted, StreamViolation> {
         let id = frame.stream;
-        let Some(stream) = self.table.touch(id)? else {
+        let Some(stream) = self.table.touch(id, &self.limits)? else {
             return Ok(Accepted::Yes);
         };
         let Some(freed) = stream.send.stop(frame.code) else {
@@ -137,7 +141,7 @@ impl Streams {
             // It says nothing new: not worth a stream.
             return Ok(Accepted::Yes);
         }
-        if let Some(stream) = self.table.touch(id)?
+        if let Some(stream) = self.table.touch(id, &self.limits)?
             && stream.send.raise(frame.max)
             && stream.may_send()
         {
@@ -189,7 +193,7 @@ impl Streams {
         frame: &DatagramFrame<'_>,
     ) -> Result<Accepted, StreamViolation> {
         let id = frame.flow;
-        let Some(stream) = self.table.touch(id)? else {
+        let Some(stream) = self.table.touch(id, &self.limits)? else {
             return Ok(Accepted::Yes);
         };
         if stream.kind == Some(StreamKind::Bytes) {

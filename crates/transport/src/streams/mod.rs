@@ -132,7 +132,7 @@ impl Streams {
     pub(crate) fn new(we_open_even: bool, limits: &StreamLimits, peer: &PeerLimits) -> Self {
         Self {
             limits: *limits,
-            table: Table::new(we_open_even, *limits, peer),
+            table: Table::new(we_open_even, limits, peer),
             send_credit: SendCredit::new(peer.max_data),
             receive_credit: ReceiveCredit::shared(limits.window_initial, limits.window_max),
             send_memory: SendMemory::new(limits.send_buffers_max),
@@ -220,12 +220,12 @@ impl Streams {
         }
     }
 
-    /// Gives back the memory of buffers that are empty but were kept for the next burst. To be called once an association
-    /// has been quiet for some time; takes time with the number of streams.
-    pub(crate) fn trim(&mut self) {
-        for (_, stream) in self.table.iter_mut() {
-            stream.receive.trim();
-        }
+    /// Gives back room that is left over, and the memory of buffers that are empty but were kept for the next burst. To be
+    /// called once an association has been quiet for some time; takes time with the number of streams.
+    pub(crate) fn rest(&mut self) {
+        self.table.rest();
+        self.schedule.rest();
+        self.events.shrink_to_fit();
     }
 
     /// Forgets a stream if nothing is left to do.

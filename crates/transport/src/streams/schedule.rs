@@ -157,6 +157,19 @@ impl Schedule {
         !(self.lost.is_empty() && self.flows.is_empty() && self.ready.is_empty())
     }
 
+    /// Gives back room that is left over.
+    pub(super) fn rest(&mut self) {
+        for queue in [
+            &mut self.control,
+            &mut self.lost,
+            &mut self.flows,
+            &mut self.ready,
+            &mut self.blocked,
+        ] {
+            queue.shrink_to_fit();
+        }
+    }
+
     fn turn_ends(&mut self, queue: Queue) {
         if queue == Queue::Ready {
             self.turn = None;

@@ -15,7 +15,6 @@ use super::stream::Stream;
 pub(super) struct Table {
     live: BTreeMap<StreamId, Box<Stream>>,
     sides: Sides,
-    limits: StreamLimits,
     /// What the peer grants on a new stream.
     credit: u64,
     pub(super) local: LocalIds,
@@ -23,11 +22,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(we_open_even: bool, limits: StreamLimits, peer: &PeerLimits) -> Self {
+    pub(super) fn new(we_open_even: bool, limits: &StreamLimits, peer: &PeerLimits) -> Self {
         Self {
             live: BTreeMap::new(),
             sides: Sides { we_open_even },
-            limits,
             credit: peer.max_stream_data,
             local: LocalIds::new(peer.max_streams),
             peer: PeerIds::new(limits.streams_max),
@@ -52,6 +50,16 @@ impl Table {
             .map(|(id, stream)| (*id, stream.as_mut()))
     }
 
+    /// Gives back what empty buffers keep, and what a map keeps that was not empty once.
+    pub(super) fn rest(&mut self) {
+        if self.live.is_empty() {
+            self.live = BTreeMap::new();
+        }
+        for (_, stream) in self.iter_mut() {
+            stream.receive.trim();
+        }
+    }
+
     /// How many there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -63,12 +71,13 @@ impl Table {
         &mut self,
         kind: StreamKind,
         service: &ServiceName,
+        limits: &StreamLimits,
     ) -> Option<(StreamId, &mut Stream)> {
         let id = self
             .local
             .open()
             .and_then(|index| self.sides.our_id(index))?;
-        let stream = Stream::ours(kind, service.clone(), self.credit, &self.limits);
+        let stream = Stream::ours(kind, service.clone(), self.credit, limits);
         Some((id, self.live.entry(id).or_insert(Box::new(stream))))
     }
 
@@ -77,10 +86,14 @@ impl Table {
     /// # Errors
     ///
     /// If the stream is ours and was never opened, or is beyond those that we granted.
-    pub(super) fn touch(&mut self, id: StreamId) -> Result<Option<&mut Stream>, StreamViolation> {
+    pub(super) fn touch(
+        &mut self,
+        id: StreamId,
+        limits: &StreamLimits,
+    ) -> Result<Option<&mut Stream>, StreamViolation> {
         if self.check(id)? {
             self.peer.open(index(id));
-            let stream = Stream::theirs(self.credit, &self.limits);
+            let stream = Stream::theirs(self.credit, limits);
             self.live.insert(id, Box::new(stream));
         }
         Ok(self.get(id))

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use keyway_handshake::{SealError, Session};
-use keyway_wire::{CidSequence, Slot, Time};
+use keyway_handshake::{OpenError, Opened, SealError, Session};
+use keyway_wire::{CidSequence, DataHeader, Slot, Time};
 
 use super::KeyTag;
 
@@ -23,6 +23,8 @@ pub(crate) struct LiveSession {
     /// When a packet of the sealing key's phase was first acknowledged.
     pub(super) phase_acked: Option<Time>,
     pub(super) ratcheted_by_peer: Option<Time>,
+    /// Whether a packet was sealed or opened since [`rest`](Self::rest).
+    pub(super) awake: bool,
 }
 
 impl LiveSession {
@@ -43,7 +45,34 @@ impl LiveSession {
         number: u64,
         payload_and_tag: &mut [u8],
     ) -> Result<(), SealError> {
+        self.awake = true;
         self.session.seal(header, sequence, number, payload_and_tag)
+    }
+
+    /// Opens one packet in place.
+    pub(super) fn open<'a>(
+        &mut self,
+        header: &DataHeader,
+        sequence: CidSequence,
+        header_octets: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Result<Opened<'a>, OpenError> {
+        let opened =
+            self.session
+                .open(header.phase, header_octets, sequence, header.number, sealed);
+        if opened.is_ok() {
+            self.awake = true;
+        } else if !self.awake {
+            // Whoever sends what does not open makes nobody keep anything.
+            self.session.rest();
+        }
+        opened
+    }
+
+    /// Gives back what the next packet can have again.
+    pub(super) fn rest(&mut self) {
+        self.awake = false;
+        self.session.rest();
     }
 
     /// When the next key phase may begin, if it is due: a packet of this phase was acknowledged, so the peer follows, and

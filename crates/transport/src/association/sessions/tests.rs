@@ -332,3 +332,22 @@ fn what_is_not_authentic_changes_nothing() {
         .open(at(1), &elsewhere, SEQUENCE, &octets, &mut sealed);
     assert_eq!(stray, Err(SessionOpenError::NoSession));
 }
+
+#[test]
+fn what_does_not_open_wakes_no_session_that_rests() {
+    let mut ends = Ends::new();
+    ends.shake(at(0), 1, 1, 0);
+    assert!(ends.responder.is_at_rest());
+    assert_eq!(ends.send(at(1)), Ok(true));
+    assert!(!ends.responder.is_at_rest());
+    ends.responder.rest();
+    let mut stranger = sessions();
+    stranger.install(at(0), handshake(9).0, 1, slot(0), slot(0));
+    assert_eq!(
+        packet(&mut stranger, &mut ends.responder, at(2), 7),
+        Err(SessionOpenError::Key(OpenError::Unauthenticated))
+    );
+    assert!(ends.responder.is_at_rest());
+    assert_eq!(ends.send(at(3)), Ok(false));
+    assert!(!ends.responder.is_at_rest());
+}

@@ -344,7 +344,7 @@ fn an_idle_stream_holds_no_buffer() {
         assert_eq!(pair.read(1 - side, id).0.len(), 100_000);
     }
     for streams in &mut pair.sides {
-        streams.trim();
+        streams.rest();
         let stream = streams.table.get(id).unwrap();
         assert_eq!((stream.send.memory(), stream.receive.memory()), (0, 0));
     }
