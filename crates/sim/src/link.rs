@@ -180,8 +180,7 @@ impl Link {
         let work = length
             .saturating_mul(1_000_000)
             .saturating_add(self.busy_rest);
-        self.busy_until =
-            self.busy_until + Duration::from_micros(work.checked_div(rate).unwrap_or(u64::MAX));
+        self.busy_until += Duration::from_micros(work.checked_div(rate).unwrap_or(u64::MAX));
         self.busy_rest = work.checked_rem(rate).unwrap_or(0);
         Some(self.busy_until)
     }
