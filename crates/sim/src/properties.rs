@@ -150,7 +150,7 @@ pub const ALL: [Property; 17] = [
     },
     Property {
         name: "shallow_queue",
-        promise: "once slow start is over, one flow hardly ever overflows a queue of ten packets at 50 Mbit/s, and uses 80 % of the link",
+        promise: "once slow start is over, one packet of 2,000 at most overflows a queue of ten at 50 Mbit/s, even if acknowledgements come in clumps",
         seeds_max: Some(10),
         check: shallow_queue::check,
     },
