@@ -1,5 +1,7 @@
-//! `cargo xtask bench`: the micro-benchmarks; `cargo xtask bench peers`: Keyway beside others.
+//! `cargo xtask bench`: the micro-benchmarks; `cargo xtask bench peers`: Keyway beside others, and `cargo xtask bench impaired`:
+//! beside quinn where the way is bad.
 
+mod impaired;
 mod peers;
 
 use anyhow::Result;
@@ -20,6 +22,8 @@ pub(crate) struct Arguments {
 enum Other {
     /// Measure Keyway beside other transports, in processes of their own, and write benches/results
     Peers(peers::Arguments),
+    /// Measure Keyway beside quinn over a way with little rate, delay and loss, and write benches/results/impaired.md
+    Impaired(impaired::Arguments),
 }
 
 /// Builds and runs the benches.
@@ -27,8 +31,10 @@ enum Other {
 /// # Errors
 /// If they do not build or do not run to their end.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    if let Some(Other::Peers(arguments)) = &arguments.other {
-        return peers::run(arguments);
+    match &arguments.other {
+        Some(Other::Peers(arguments)) => return peers::run(arguments),
+        Some(Other::Impaired(arguments)) => return impaired::run(arguments),
+        None => {}
     }
     let mut command = process::cargo();
     command.args(["bench", "--locked", "--package", "keyway-benches"]);

@@ -29,6 +29,7 @@ mod papers {
 }
 
 mod applications;
+mod bottleneck;
 mod failure;
 mod forger;
 mod host;

@@ -77,8 +77,12 @@ pub struct Link {
     config: LinkConfig,
     cut: bool,
     loss: LossState,
-    /// When the last packet accepted will have left, where there is a rate.
+    /// When the last packet accepted will have left, where there is a rate: so many whole microseconds, and a rest in units of a
+    /// microsecond divided by the rate. Without the rest a packet of 11.6 us would take 11, and the link be faster than it says.
     busy_until: Time,
+    busy_rest: u64,
+    /// Packets that found no room in the queue.
+    overflows: u64,
     /// When the last packet that kept its place arrives.
     last_arrival: Time,
     random: Random,
@@ -93,6 +97,8 @@ impl Link {
             cut: false,
             loss: LossState::default(),
             busy_until: Time::ZERO,
+            busy_rest: 0,
+            overflows: 0,
             last_arrival: Time::ZERO,
             random,
         }
@@ -106,6 +112,12 @@ impl Link {
     /// Cuts the link, or mends it. Packets under way still arrive.
     pub fn set_cut(&mut self, cut: bool) {
         self.cut = cut;
+    }
+
+    /// How many packets the queue has had no room for.
+    #[must_use]
+    pub fn overflows(&self) -> u64 {
+        self.overflows
     }
 
     /// Takes a packet in; calls `arrive` for each copy that will come out, with the time at which it will.
@@ -159,9 +171,17 @@ impl Link {
         };
         let backlog = octets_in(self.busy_until.saturating_since(now), rate);
         if backlog.saturating_add(length) > self.config.queue {
+            self.overflows += 1;
             return None;
         }
-        self.busy_until = self.busy_until.max(now) + time_of(length, rate);
+        if self.busy_until < now {
+            (self.busy_until, self.busy_rest) = (now, 0);
+        }
+        let work = length
+            .saturating_mul(1_000_000)
+            .saturating_add(self.busy_rest);
+        self.busy_until += Duration::from_micros(work.checked_div(rate).unwrap_or(u64::MAX));
+        self.busy_rest = work.checked_rem(rate).unwrap_or(0);
         Some(self.busy_until)
     }
 
@@ -182,18 +202,10 @@ impl Link {
     }
 }
 
-fn octets_in(duration: Duration, rate: u64) -> u64 {
+/// Octets that pass in so much time at a rate of so many a second.
+pub(crate) fn octets_in(duration: Duration, rate: u64) -> u64 {
     let octets = duration.as_micros().saturating_mul(u128::from(rate)) / 1_000_000;
     u64::try_from(octets).unwrap_or(u64::MAX)
-}
-
-fn time_of(octets: u64, rate: u64) -> Duration {
-    Duration::from_micros(
-        octets
-            .saturating_mul(1_000_000)
-            .checked_div(rate)
-            .unwrap_or(u64::MAX),
-    )
 }
 
 #[cfg(test)]
@@ -353,6 +365,23 @@ mod tests {
         let (time, last) = arrivals.last().unwrap();
         let sent = usize::from_be_bytes(last[..8].try_into().unwrap()) as u64 * 100;
         assert!(time.as_micros() - sent <= 10_000 + 2_000);
+    }
+
+    #[test]
+    fn a_fast_link_carries_no_more_than_its_rate() {
+        // A packet takes 11.616 us, which is no whole number of them.
+        let config = LinkConfig {
+            rate: Some(125_000_000),
+            queue: u64::MAX,
+            delay: Duration::ZERO,
+            ..LinkConfig::default()
+        };
+        let mut link = Link::new(config, Random::new(5));
+        let mut last = Time::ZERO;
+        for _ in 0..1_000 {
+            link.carry(Time::ZERO, vec![0; 1_452], |time, _| last = time);
+        }
+        assert_eq!(last, Time::from_micros(11_616));
     }
 
     #[test]

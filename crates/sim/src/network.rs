@@ -107,6 +107,11 @@ impl Network {
         self.link(from, to).configure(config);
     }
 
+    /// How many packets the queue of the link from one site to another has had no room for.
+    pub fn overflows(&mut self, from: SiteId, to: SiteId) -> u64 {
+        self.link(from, to).overflows()
+    }
+
     /// Cuts the links between two sites in both directions, or mends them.
     pub fn set_cut(&mut self, one: SiteId, other: SiteId, cut: bool) {
         self.link(one, other).set_cut(cut);

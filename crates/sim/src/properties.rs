@@ -1,13 +1,17 @@
 //! What has to hold, whatever the seed: one function for each property, and one table of them all.
 
 mod datagrams;
+mod fairness;
 mod forged;
 mod handshake_bursts;
 mod handshake_loss;
 mod idle;
 mod ladder;
+mod long_fat;
+mod random_loss;
 mod rebind;
 mod rekey;
+mod shallow_queue;
 mod silence;
 mod simultaneous;
 mod swarm;
@@ -31,6 +35,8 @@ pub struct Property {
     pub name: &'static str,
     /// What it says.
     pub promise: &'static str,
+    /// The most seeds that are worth their time in one go, if each takes seconds of it.
+    pub seeds_max: Option<u64>,
     /// Shows that it holds for a seed, or why it does not.
     pub check: fn(Run) -> Result<Report, Failure>,
 }
@@ -51,71 +57,108 @@ pub struct Report {
 }
 
 /// All properties.
-pub const ALL: [Property; 13] = [
+pub const ALL: [Property; 17] = [
     Property {
         name: "swarm",
         promise: "whatever nodes and networks do, the invariants hold; healed, everything works; closed, nothing is left",
+        seeds_max: None,
         check: swarm::check,
     },
     Property {
         name: "transfer",
         promise: "10 MB both ways arrive unchanged over 5 % loss, 3 % reorder, 2 % duplication, 1 % corruption, without a stall over 10 s",
+        seeds_max: None,
         check: transfer::check,
     },
     Property {
         name: "ladder",
         promise: "data arrive unchanged over links of nine kinds, each worse than the one before; the worst of them breaks nothing",
+        seeds_max: None,
         check: ladder::check,
     },
     Property {
         name: "upgrade",
         promise: "going from relay to direct in the middle of a transfer loses, repeats and reorders nothing",
+        seeds_max: None,
         check: upgrade::check,
     },
     Property {
         name: "rekey",
         promise: "new keys in the middle of a transfer, by time and by packet count, lose, repeat and reorder nothing",
+        seeds_max: None,
         check: rekey::check,
     },
     Property {
         name: "simultaneous",
         promise: "two nodes that dial each other at once settle on one session",
+        seeds_max: None,
         check: simultaneous::check,
     },
     Property {
         name: "forged",
         promise: "what is not authentic gets no answer and changes nothing that follows",
+        seeds_max: None,
         check: forged::check,
     },
     Property {
         name: "silence",
         promise: "who is not allowed gets no packet back, and is told after the deadline",
+        seeds_max: None,
         check: silence::check,
     },
     Property {
         name: "handshake_loss",
         promise: "a connection is made within 30 s over 30 % loss each way",
+        seeds_max: None,
         check: handshake_loss::check,
     },
     Property {
         name: "handshake_bursts",
         promise: "a connection is made within 30 s over 30 % loss each way, up to three in a row; how long it takes is told",
+        seeds_max: None,
         check: handshake_bursts::check,
     },
     Property {
         name: "datagrams",
         promise: "a datagram arrives at most once, and unchanged",
+        seeds_max: None,
         check: datagrams::check,
     },
     Property {
         name: "rebind",
         promise: "a NAT that gives another port in mid-transfer, direct or relayed, interrupts it for no more than 10 s",
+        seeds_max: None,
         check: rebind::check,
     },
     Property {
         name: "idle",
         promise: "a pair that is not used costs next to nothing, and works at once when it is used again",
+        seeds_max: None,
         check: idle::check,
+    },
+    Property {
+        name: "long_fat",
+        promise: "one flow uses 90 % of 1 Gbit/s at a round trip of 100 ms, five seconds after it began",
+        seeds_max: Some(3),
+        check: long_fat::check,
+    },
+    Property {
+        name: "fairness",
+        promise: "two flows that begin together share a link no worse than 60 to 40 over 30 s, and use 90 % of it",
+        seeds_max: Some(12),
+        check: fairness::check,
+    },
+    Property {
+        name: "shallow_queue",
+        promise: "once slow start is over, one packet of 2,000 at most overflows a queue of ten at 50 Mbit/s, even if acknowledgements come in clumps",
+        seeds_max: Some(10),
+        check: shallow_queue::check,
+    },
+    Property {
+        name: "random_loss",
+        promise: "0.1 to 3 % loss, with reordering, leave 70 % of what CUBIC's equation says, or more",
+        seeds_max: Some(30),
+        check: random_loss::check,
     },
 ];
 
@@ -227,8 +270,24 @@ mod tests {
     }
 
     #[test]
+    fn two_flows_share_a_link() {
+        holds("fairness");
+    }
+
+    #[test]
+    fn a_flow_is_paced_through_a_shallow_queue() {
+        holds("shallow_queue");
+    }
+
+    #[test]
+    fn random_losses_cost_what_the_equation_says() {
+        holds("random_loss");
+    }
+
+    #[test]
     fn a_seed_replays_to_the_last_octet() {
-        for property in ALL {
+        // Those that take seconds are worlds like the others.
+        for property in ALL.iter().filter(|property| property.seeds_max.is_none()) {
             let run = Run {
                 seed: 77,
                 trace: false,

@@ -299,7 +299,7 @@ pub(crate) fn since_beginning(time: Time) -> Duration {
     time.saturating_since(Time::ZERO)
 }
 
-fn node(random: &mut Random, address: IpAddr, config: Config) -> NodeHost {
+pub(crate) fn node(random: &mut Random, address: IpAddr, config: Config) -> NodeHost {
     let secret = SecretKey::from_bytes(random.bytes());
     NodeHost::new(
         secret,
@@ -309,6 +309,6 @@ fn node(random: &mut Random, address: IpAddr, config: Config) -> NodeHost {
     )
 }
 
-fn service() -> ServiceName {
+pub(crate) fn service() -> ServiceName {
     "work".parse().expect("a valid service name")
 }

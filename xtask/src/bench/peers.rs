@@ -3,11 +3,11 @@
 //! Each is a program of the workspace in `benches/peers`, with two roles in two processes on two cores. They take turns within each
 //! round, because a machine's speed drifts: only ratios within a round say something.
 
-mod machine;
-mod measurement;
-mod paper;
-mod programs;
-mod results;
+pub(super) mod machine;
+pub(super) mod measurement;
+pub(super) mod paper;
+pub(super) mod programs;
+pub(super) mod results;
 
 use std::fs;
 use std::io::Write;

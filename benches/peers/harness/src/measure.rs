@@ -4,6 +4,7 @@ mod connect;
 mod datagrams;
 mod memory;
 mod ping;
+mod steady;
 mod transfer;
 
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub enum Workload {
     Streams8,
     /// Bulk data on one stream, from the server to the client
     Reverse,
+    /// Bulk data on one stream, from the server to the client, for a fixed time
+    Steady,
     /// A message of 64 octets, back and forth on one stream
     Ping,
     /// A connection of its own up to the first octet that comes back on it, one after the other
@@ -40,6 +43,7 @@ impl Workload {
         Self::Stream,
         Self::Streams8,
         Self::Reverse,
+        Self::Steady,
         Self::Ping,
         Self::Connect,
         Self::Datagrams,
@@ -81,6 +85,7 @@ pub(crate) async fn measure(
         Workload::Stream => transfer::measure(client, 1, ToServer, server, plan).await,
         Workload::Streams8 => transfer::measure(client, 8, ToServer, server, plan).await,
         Workload::Reverse => transfer::measure(client, 1, ToClient, server, plan).await,
+        Workload::Steady => steady::measure(client, plan).await,
         Workload::Ping => ping::measure(client, plan).await,
         Workload::Connect => connect::measure(client, plan).await,
         Workload::Datagrams => datagrams::measure(client, plan).await,

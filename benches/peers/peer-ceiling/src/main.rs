@@ -148,7 +148,9 @@ fn measure(
             Ok(lap.datagrams(packets, packets))
         }
         Workload::Ping => end.ping(plan.pings, spins(variant)),
-        Workload::Connect | Workload::Memory => anyhow::bail!("there are no connections"),
+        Workload::Steady | Workload::Connect | Workload::Memory => {
+            anyhow::bail!("there are no connections")
+        }
     }
 }
 

@@ -7,8 +7,13 @@ use keyway_wire::Time;
 /// One wake-up sends about as much as passes in this time, so that fast paths get full batches and slow ones small bursts.
 const BURST_TIME: f64 = 0.001;
 
-/// How late a wake-up may be without a loss of rate: timers are commonly no finer.
+/// How long the bucket goes on gathering while nobody asks, beyond one wake-up's worth: the window is closed, or the machine is busy.
 const LATE_TIME: f64 = 0.001;
+
+/// How late the wake-up may be that the bucket asked for, without a loss of rate. Timers that count in milliseconds round twice: the
+/// deadline up to the next one, and the time to sleep until then. At 50 Mbit/s, where one wake-up is worth a millisecond, two of
+/// them late and not made up for would leave five sixths of the link.
+const LATE_TIMER: f64 = 0.002;
 
 /// Octets that one batch holds; a longer burst gains nothing.
 const BATCH: f64 = 65_536.0;
@@ -37,10 +42,11 @@ impl Pace {
             .max(QUANTUM_PACKETS * self.packet)
     }
 
-    /// Octets that the bucket gathers while packets are in flight. Not the ten packets of an idle path: the window closes
-    /// between acknowledgements, and ten packets with each of them overflow the shallow queues of slow paths.
-    fn capacity(self) -> f64 {
-        self.quantum() + self.rate * LATE_TIME
+    /// Octets that the bucket gathers while packets are in flight, if its own wake-up came so many seconds late. Not the ten
+    /// packets of an idle path: the window closes between acknowledgements, and ten packets with each of them overflow the
+    /// shallow queues of slow paths.
+    fn capacity(self, late: f64) -> f64 {
+        self.quantum() + self.rate * late.clamp(LATE_TIME, LATE_TIMER)
     }
 
     /// Octets that an idle path may burst: ten packets, but of large ones no more than a batch, or two.
@@ -55,6 +61,8 @@ pub(crate) struct Pacer {
     tokens: f64,
     refilled_at: Time,
     opens_at: Option<Time>,
+    /// How long after the last time to open somebody came.
+    late: Duration,
 }
 
 impl Pacer {
@@ -64,21 +72,22 @@ impl Pacer {
             tokens: 0.0,
             refilled_at: now,
             opens_at: None,
+            late: Duration::ZERO,
         }
     }
 
     /// Octets that may leave now: 0, or at least a packet and at most a batch. After 0, [`opens_at`](Self::opens_at)
     /// says when to ask again. `idle` says that nothing is in flight.
     pub(crate) fn allowance(&mut self, now: Time, pace: Pace, idle: bool) -> f64 {
+        self.expire(now);
         self.refill(now, pace);
         if idle {
             self.tokens = self.tokens.max(pace.idle_burst());
             self.opens_at = None;
         }
-        if self.opens_at.is_some_and(|at| now < at) {
+        if self.opens_at.is_some() {
             return 0.0;
         }
-        self.opens_at = None;
         if self.tokens < pace.packet {
             let wait = Duration::from_secs_f64((pace.quantum() - self.tokens) / pace.rate);
             // Rounded up to the resolution of `Time`, or the bucket would still be short of the quantum at that time.
@@ -100,15 +109,18 @@ impl Pacer {
 
     /// Forgets a time to open that has come, so that it is not waited for again.
     pub(crate) fn expire(&mut self, now: Time) {
-        self.opens_at = self.opens_at.filter(|at| now < *at);
+        if let Some(at) = self.opens_at.take_if(|at| *at <= now) {
+            self.late = now.saturating_since(at);
+        }
     }
 
     fn refill(&mut self, now: Time, pace: Pace) {
         let elapsed = now.saturating_since(self.refilled_at);
         self.refilled_at = self.refilled_at.max(now);
-        let gathered = (self.tokens + pace.rate * elapsed.as_secs_f64()).min(pace.capacity());
+        let capacity = pace.capacity(std::mem::take(&mut self.late).as_secs_f64());
+        let gathered = (self.tokens + pace.rate * elapsed.as_secs_f64()).min(capacity);
         // What is left of the burst of an idle path is not taken back; what left unasked is owed, but not for ever.
-        self.tokens = self.tokens.max(gathered).max(-pace.capacity());
+        self.tokens = self.tokens.max(gathered).max(-capacity);
     }
 }
 
@@ -179,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn wake_ups_a_millisecond_late_do_not_slow_it_down() {
+    fn wake_ups_two_milliseconds_late_do_not_slow_it_down() {
         let pace = Pace {
             rate: 5e6,
             packet: 1_000.0,
@@ -187,7 +199,7 @@ mod tests {
         let mut pacer = drained(pace);
         let (mut sent, mut now) = (0.0, after(0));
         while now < after(10_000_000) {
-            now = pacer.opens_at().expect("closed after draining") + Duration::from_micros(999);
+            now = pacer.opens_at().expect("closed after draining") + Duration::from_micros(1_999);
             sent += drain(&mut pacer, now, pace);
         }
         assert!(
@@ -212,6 +224,20 @@ mod tests {
     fn waiting_for_the_window_saves_no_more_than_a_few_packets() {
         let mut pacer = drained(SLOW);
         assert_eq!(drain(&mut pacer, after(3_600_000_000), SLOW), 2_000.0);
+    }
+
+    #[test]
+    fn only_its_own_wake_up_may_be_so_late() {
+        let pace = Pace {
+            rate: 5e6,
+            packet: 1_000.0,
+        };
+        let mut pacer = drained(pace);
+        let opens = pacer.opens_at().unwrap();
+        pacer.expire(opens + Duration::from_micros(500));
+        // The window was closed for longer.
+        let sent = drain(&mut pacer, opens + Duration::from_millis(50), pace);
+        assert_eq!(sent, 10_000.0, "two milliseconds' worth");
     }
 
     #[test]

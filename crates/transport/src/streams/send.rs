@@ -134,7 +134,11 @@ impl SendStream {
             });
             return Err(WriteError::Blocked);
         }
-        Ok(usize::try_from(room).unwrap_or(usize::MAX).min(wanted))
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        if room >= wanted {
+            self.waiting = None;
+        }
+        Ok(room.min(wanted))
     }
 
     /// Appends as much of `data` as is admitted.
@@ -403,10 +407,12 @@ impl SendStream {
         self.buffer_max.saturating_sub(self.buffer.len())
     }
 
-    /// Doubles a full buffer of which all is in flight: neither congestion nor credit hold the stream back then, but the
-    /// buffer does.
+    /// Doubles a buffer that a writer found full and of which all is in flight: neither congestion nor credit hold the stream
+    /// back then, but the buffer does. Asked again with each acknowledgement, when some room is free: on a long path the
+    /// writer is woken so rarely that it never meets a buffer that is full and sent.
     fn widen(&mut self, limits: &StreamLimits) {
-        if self.room() == 0 && self.buffer.unsent() == 0 {
+        let is_full = self.waiting == Some(Waiting::Buffer) || self.room() == 0;
+        if is_full && self.buffer.unsent() == 0 {
             self.buffer_max = self
                 .buffer_max
                 .saturating_mul(2)
@@ -472,6 +478,32 @@ mod tests {
             send.write(&[1; 900], 1000, &LIMITS),
             Err(WriteError::Blocked)
         );
+    }
+
+    #[test]
+    fn a_buffer_grows_also_if_its_writer_is_woken_before_all_of_it_is_in_flight() {
+        // On a long path acknowledgements come in between, and the buffer is never full and sent at the same moment.
+        let mut send = stream(1000, 100);
+        send.on_sent(0..90);
+        assert_eq!(send.write(&[1], 1000, &LIMITS), Err(WriteError::Blocked));
+        send.on_acked(0..10, false);
+        assert!(!send.wakes_writer(&LIMITS), "octets wait to be sent");
+        send.on_sent(90..100);
+        assert!(send.wakes_writer(&LIMITS));
+        assert_eq!(send.write(&[1; 900], 1000, &LIMITS), Ok(110));
+    }
+
+    #[test]
+    fn a_buffer_in_which_nobody_waits_for_room_does_not_grow() {
+        let mut send = stream(1000, 100);
+        assert_eq!(send.write(&[1], 1000, &LIMITS), Err(WriteError::Blocked));
+        send.on_sent(0..90);
+        send.on_acked(0..50, false);
+        assert!(send.wakes_writer(&LIMITS));
+        assert_eq!(send.write(&[1; 10], 1000, &LIMITS), Ok(10));
+        send.on_sent(90..110);
+        assert!(!send.wakes_writer(&LIMITS));
+        assert_eq!(send.write(&[1; 900], 1000, &LIMITS), Ok(40));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use crate::process;
 
 /// Model, cores, what else they do at this moment, kernel, what the kernel grants, and the compiler: one fact a line.
-pub(super) fn describe() -> Vec<String> {
+pub(in crate::bench) fn describe() -> Vec<String> {
     let cpu = read("/proc/cpuinfo");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let load = read("/proc/loadavg");

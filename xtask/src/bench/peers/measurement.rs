@@ -17,12 +17,12 @@ const SERVER_CORE: &str = "0";
 const CLIENT_CORE: &str = "1";
 
 /// How long a server may take until it can be connected to.
-const START: Duration = Duration::from_secs(20);
+pub(in crate::bench) const START: Duration = Duration::from_secs(20);
 
 /// How much is measured.
-pub(super) struct Plan {
-    pub(super) seconds: f64,
-    pub(super) idle: Vec<usize>,
+pub(in crate::bench) struct Plan {
+    pub(in crate::bench) seconds: f64,
+    pub(in crate::bench) idle: Vec<usize>,
 }
 
 impl Plan {
@@ -42,7 +42,7 @@ impl Plan {
 ///
 /// # Errors
 /// If an end fails, says nothing in time, or something else than figures.
-pub(super) fn run(row: &Row, workload: &str, plan: &Plan) -> Result<Figures> {
+pub(in crate::bench) fn run(row: &Row, workload: &str, plan: &Plan) -> Result<Figures> {
     let mut command = process::program(&row.program);
     command.args(["serve", &row.name, "--core", SERVER_CORE]);
     let mut server = Running::start(&mut command)?;
@@ -54,7 +54,7 @@ pub(super) fn run(row: &Row, workload: &str, plan: &Plan) -> Result<Figures> {
     let mut command = process::program(&row.program);
     command
         .args(["measure", &row.name, workload, "--core", CLIENT_CORE])
-        .args(["--server", &server.child.id().to_string()])
+        .args(["--server", &server.id().to_string()])
         .args(["--address", &address])
         .args(["--seconds", &plan.seconds.to_string()])
         .args(["--idle", &idle.join(",")]);
@@ -66,7 +66,7 @@ pub(super) fn run(row: &Row, workload: &str, plan: &Plan) -> Result<Figures> {
 }
 
 /// A process that ends when this is dropped.
-struct Running {
+pub(in crate::bench) struct Running {
     child: Child,
     /// Open, because a server ends with its standard input.
     _input: Option<ChildStdin>,
@@ -74,7 +74,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Result<Self> {
+    pub(in crate::bench) fn start(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -87,8 +87,13 @@ impl Running {
         })
     }
 
+    /// The number of the process.
+    pub(in crate::bench) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The first line that it prints.
-    fn line(&mut self, deadline: Duration) -> Result<Line> {
+    pub(in crate::bench) fn line(&mut self, deadline: Duration) -> Result<Line> {
         let output = self.output.take().context("has told everything")?;
         let (tell, told) = mpsc::channel();
         // Ends with the process.
@@ -115,7 +120,7 @@ impl Drop for Running {
 
 /// What a program may say.
 #[derive(Debug, PartialEq)]
-enum Line {
+pub(in crate::bench) enum Line {
     Ready(String),
     Figures(Figures),
 }

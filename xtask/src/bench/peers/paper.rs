@@ -225,7 +225,8 @@ pub(super) fn bars(results: &Results, rows: &[Row]) -> Value {
     Value::Array(panels.collect())
 }
 
-fn shown(spread: Spread) -> String {
+/// A median with the least and the most.
+pub(in crate::bench) fn shown(spread: Spread) -> String {
     if spread.least.total_cmp(&spread.most).is_eq() {
         return number(spread.median);
     }
@@ -238,7 +239,7 @@ fn shown(spread: Spread) -> String {
 }
 
 /// Three digits that say something; more only in front of the point.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::bench) fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 1_000.0 => thousands(value),
         size if size >= 100.0 => format!("{value:.0}"),

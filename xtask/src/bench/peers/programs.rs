@@ -14,21 +14,21 @@ const PREFIX: &str = "peer-";
 
 /// One row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(in crate::bench) struct Row {
     /// What it is called.
-    pub(super) name: String,
+    pub(in crate::bench) name: String,
     /// The program that fills it.
-    pub(super) program: PathBuf,
+    pub(in crate::bench) program: PathBuf,
     /// What is measured, with its version.
-    pub(super) version: Option<String>,
+    pub(in crate::bench) version: Option<String>,
     /// Its settings in a few words.
-    pub(super) about: String,
+    pub(in crate::bench) about: String,
     /// What can be measured.
-    pub(super) workloads: Vec<String>,
+    pub(in crate::bench) workloads: Vec<String>,
 }
 
 /// Cargo in the other workspace, which has a target folder of its own.
-pub(super) fn cargo() -> Command {
+pub(in crate::bench) fn cargo() -> Command {
     let mut command = process::cargo();
     command.current_dir(workspace::root().join("benches/peers"));
     command
@@ -37,7 +37,7 @@ pub(super) fn cargo() -> Command {
 /// Builds the programs with these names, or all there are. Gives their rows, and the names of those that do not build.
 ///
 /// Each is built alone: what one needs of a library in common shall not change it for the others.
-pub(super) fn build(wanted: &[String]) -> Result<(Vec<Row>, Vec<String>)> {
+pub(in crate::bench) fn build(wanted: &[String]) -> Result<(Vec<Row>, Vec<String>)> {
     let there = names()?;
     for name in wanted {
         ensure!(

@@ -3,26 +3,26 @@
 use std::collections::BTreeMap;
 
 /// Figures of one measurement, by their names.
-pub(super) type Figures = BTreeMap<String, f64>;
+pub(in crate::bench) type Figures = BTreeMap<String, f64>;
 
 /// The figures, or why there are none.
-pub(super) type Outcome = Result<Figures, String>;
+pub(in crate::bench) type Outcome = Result<Figures, String>;
 
 /// All measurements.
 #[derive(Default)]
-pub(super) struct Results(BTreeMap<(String, String), BTreeMap<usize, Outcome>>);
+pub(in crate::bench) struct Results(BTreeMap<(String, String), BTreeMap<usize, Outcome>>);
 
 /// The middle one of some values, and the outermost two.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Spread {
-    pub(super) median: f64,
-    pub(super) least: f64,
-    pub(super) most: f64,
+pub(in crate::bench) struct Spread {
+    pub(in crate::bench) median: f64,
+    pub(in crate::bench) least: f64,
+    pub(in crate::bench) most: f64,
 }
 
 impl Spread {
     /// Of an even number, the median lies in the middle between two. Nothing, if there are no values.
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(in crate::bench) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (least, most) = (*values.first()?, *values.last()?);
@@ -37,7 +37,13 @@ impl Spread {
 }
 
 impl Results {
-    pub(super) fn add(&mut self, round: usize, row: &str, workload: &str, outcome: Outcome) {
+    pub(in crate::bench) fn add(
+        &mut self,
+        round: usize,
+        row: &str,
+        workload: &str,
+        outcome: Outcome,
+    ) {
         self.0
             .entry((row.to_owned(), workload.to_owned()))
             .or_default()
@@ -45,7 +51,7 @@ impl Results {
     }
 
     /// Whether there is not one figure.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::bench) fn is_empty(&self) -> bool {
         !self
             .0
             .values()
@@ -54,13 +60,18 @@ impl Results {
     }
 
     /// One figure of a row over all rounds that have it.
-    pub(super) fn spread(&self, row: &str, workload: &str, figure: &str) -> Option<Spread> {
+    pub(in crate::bench) fn spread(
+        &self,
+        row: &str,
+        workload: &str,
+        figure: &str,
+    ) -> Option<Spread> {
         Spread::of(self.values(row, workload, figure).into_values())
     }
 
     /// How many times as much a row has as another one: the ratio of each round that has both, because only what was measured
     /// within seconds can be compared.
-    pub(super) fn ratio(
+    pub(in crate::bench) fn ratio(
         &self,
         row: &str,
         to: &str,
@@ -77,7 +88,7 @@ impl Results {
     }
 
     /// Each measurement that failed, with the reason.
-    pub(super) fn failures(&self) -> impl Iterator<Item = (&str, &str, usize, &str)> {
+    pub(in crate::bench) fn failures(&self) -> impl Iterator<Item = (&str, &str, usize, &str)> {
         self.0.iter().flat_map(|((row, workload), rounds)| {
             rounds.iter().filter_map(move |(round, outcome)| {
                 let reason = outcome.as_ref().err()?;

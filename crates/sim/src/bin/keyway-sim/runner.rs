@@ -74,9 +74,13 @@ struct Tally {
 }
 
 fn run_property(arguments: &Arguments, property: Property, deadline: Option<Instant>) -> Tally {
+    let seeds = &arguments.seeds;
+    let most = property
+        .seeds_max
+        .map_or(u64::MAX, |most| seeds.start.saturating_add(most));
     let tally = Mutex::new(Tally {
-        next: arguments.seeds.start,
-        end: arguments.seeds.end,
+        next: seeds.start,
+        end: seeds.end.min(most),
         passed: 0,
         failed: 0,
         first_failed: None,
