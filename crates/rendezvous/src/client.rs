@@ -153,7 +153,25 @@ impl ClientHalf {
 
     /// What happened; `None` when there is no more. To be drained after each other call.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
-        self.events.pop_front()
+        loop {
+            match self.events.pop_front()? {
+                // The caller closed the channel since this was said of it.
+                ClientEvent::Offered { token, .. } if self.channels.was_closed(&token) => {}
+                ClientEvent::Opened {
+                    request,
+                    peer,
+                    token,
+                } if self.channels.was_closed(&token) => {
+                    let reason = Refusal::JustClosed;
+                    return Some(ClientEvent::Refused {
+                        request,
+                        peer,
+                        reason,
+                    });
+                }
+                event => return Some(event),
+            }
+        }
     }
 
     /// Gives up requests that the server does not answer.

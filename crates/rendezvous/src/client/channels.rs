@@ -31,7 +31,7 @@ pub(super) enum NotKept {
 impl Channels {
     /// Adds a channel, or finds it there already.
     pub(super) fn insert(&mut self, token: Token) -> Result<(), NotKept> {
-        if self.closed.contains(&token) {
+        if self.was_closed(&token) {
             return Err(NotKept::Closed);
         }
         if self.open.len() >= CHANNELS_MAX && !self.open.contains(&token) {
@@ -44,6 +44,11 @@ impl Channels {
     /// Whether a channel is open.
     pub(super) fn contains(&self, token: &Token) -> bool {
         self.open.contains(token)
+    }
+
+    /// Whether a channel was closed from this end.
+    pub(super) fn was_closed(&self, token: &Token) -> bool {
+        self.closed.contains(token)
     }
 
     /// The server closed a channel; whether it was there.

@@ -462,3 +462,40 @@ fn a_channel_that_this_end_just_closed_does_not_come_back_by_what_the_server_sai
     world.events();
     assert_eq!(world.say(offered(1)).len(), 1);
 }
+
+// R10.13
+#[test]
+fn a_channel_that_is_closed_between_two_events_about_it_does_not_come_back_by_the_second() {
+    let mut world = World::connected();
+    let request = world.open();
+    let mut bytes = Vec::new();
+    let messages = [
+        ToClient::Offered {
+            peer: key(NODE).node_id(),
+            token: token(1),
+            first_packet: Vec::new(),
+        },
+        ToClient::Opened {
+            request,
+            token: token(1),
+        },
+        ToClient::Offered {
+            peer: key(NODE).node_id(),
+            token: token(1),
+            first_packet: b"init".to_vec(),
+        },
+    ];
+    for message in messages {
+        append(&message.into_wire(), &mut bytes);
+    }
+    world
+        .client
+        .handle_bytes(NOW, &mut world.seen, &bytes)
+        .unwrap();
+    assert!(matches!(
+        world.client.poll_event(),
+        Some(ClientEvent::Offered { .. })
+    ));
+    world.client.close_channel(token(1));
+    assert_eq!(world.events(), [refused(request, Refusal::JustClosed)]);
+}
