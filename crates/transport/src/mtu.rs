@@ -1,6 +1,7 @@
 //! How large packets may be: a small form of packetization-layer path MTU discovery (RFC 8899; RFC 9000, 14).
 //!
-//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] at once. When that passes it tries all that the ends allow (loopback, with nothing but memory in between), then [`JUMBO`]; when it
+//! Sizes are octets of UDP payload. A path starts with [`BASE`], which every path carries, and tries [`COMMON`] as soon as its first
+//! packets have left. When that passes it tries all that the ends allow (loopback, with nothing but memory in between), then [`JUMBO`]; when it
 //! does not, [`TUNNEL`]. There is no binary search between these: a size that no common kind of link explains is rare, and
 //! each wrong guess costs a timeout. Guesses beyond the interface of this machine cost nothing, since its system refuses
 //! them at once.
@@ -26,6 +27,11 @@ const TRIES: u8 = 3;
 
 /// Successive losses of nothing but large packets that make a black hole (RFC 8899, 4.3).
 const BLACK_HOLE_LOSSES: u8 = 3;
+
+/// The age of a path at which the first probe may leave. A probe, its acknowledgement and the wake-ups for both cost a fifth of what
+/// a connection does: whoever asks one question and goes shall not wait for them. Chosen to be longer than that takes within a
+/// machine or a rack, and shorter than any round trip on which a larger packet would be missed.
+pub(crate) const FIRST_PROBE_AFTER: Duration = Duration::from_millis(5);
 
 /// When to try again what failed (RFC 8899, 5.1.1, `PMTU_RAISE_TIMER`).
 const RAISE_AFTER: Duration = Duration::from_secs(600);

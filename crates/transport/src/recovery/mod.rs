@@ -48,7 +48,7 @@ use self::pacer::Pacer;
 use self::sent::{SentPackets, Slot};
 use self::skip::Numbers;
 use self::spurious::LostRecords;
-use crate::mtu::{BASE, MtuProbe};
+use crate::mtu::{BASE, FIRST_PROBE_AFTER, MtuProbe};
 
 /// The round trip that a path without a sample is assumed to take (RFC 9002, 6.2.2).
 pub(crate) const INITIAL_RTT: Duration = Duration::from_millis(333);
@@ -108,7 +108,7 @@ impl<F> Recovery<F> {
         max_ack_delay: Duration,
         max_udp_payload: u32,
     ) -> Self {
-        let mtu = MtuProbe::new(max_udp_payload, now);
+        let mtu = MtuProbe::new(max_udp_payload, now + FIRST_PROBE_AFTER);
         Self {
             sent: SentPackets::new(),
             numbers: Numbers::new(),
