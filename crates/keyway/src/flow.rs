@@ -22,8 +22,8 @@ use crate::patience::Patience;
 const SEND_QUEUE_MAX: usize = 256 * 1024;
 /// Octets of datagrams that wait to be received: twice as many as one round of the driver may bring.
 const RECEIVE_QUEUE_MAX: usize = 1024 * 1024;
-/// What each of them counts for beside its octets, so that empty ones do not wait without bound.
-const LENGTH: usize = 4;
+/// What each datagram counts for beside its octets, so that empty ones do not wait without bound: its place in a queue.
+const OVERHEAD: usize = 64;
 
 /// One datagram flow, as driver and application share it.
 #[derive(Debug)]
@@ -65,7 +65,8 @@ enum State {
 #[derive(Debug)]
 struct ReceiveQueue {
     datagrams: VecDeque<Bytes>,
-    octets: usize,
+    /// Octets of all of them, with the overhead of each.
+    charged: usize,
     /// The node may have more than was taken from it.
     readable: bool,
     /// The node may know that the flow has ended.
@@ -84,7 +85,7 @@ impl Flow {
     ) -> Arc<Self> {
         let receive = ReceiveQueue {
             datagrams: VecDeque::new(),
-            octets: 0,
+            charged: 0,
             readable: false,
             ending: false,
             end: None,
@@ -146,7 +147,7 @@ impl Flow {
             if size > max {
                 return Err(DatagramError::TooLarge { size, max });
             }
-            if send.room() < LENGTH + size {
+            if send.room() < OVERHEAD + size {
                 return Ok(false);
             }
             send.waiting.push(datagram);
@@ -173,7 +174,7 @@ impl Flow {
         let Some(datagram) = receive.datagrams.pop_front() else {
             return receive.end.clone().map_or(Ok(None), Err);
         };
-        receive.octets -= datagram.len();
+        receive.charged -= OVERHEAD + datagram.len();
         let refill = receive.readable && receive.datagrams.is_empty();
         drop(receive);
         self.list_if(refill);
@@ -192,7 +193,7 @@ impl Flow {
     }
 
     fn leave(self: &Arc<Self>, how: State) {
-        lock(&self.receive).datagrams.clear();
+        lock(&self.receive).forget();
         let needs_driver = {
             let mut send = lock(&self.send);
             let open = matches!(send.state, State::Open);
@@ -293,10 +294,10 @@ impl Flow {
     fn serve_receive(&self, node: &mut Node) -> bool {
         let mut receive = lock(&self.receive);
         let mut news = false;
-        while receive.readable && receive.octets < RECEIVE_QUEUE_MAX {
+        while receive.readable && receive.charged < RECEIVE_QUEUE_MAX {
             match node.recv_datagram(self.key) {
                 Some(datagram) => {
-                    receive.octets += datagram.len();
+                    receive.charged += OVERHEAD + datagram.len();
                     receive.datagrams.push_back(datagram);
                     news = true;
                 }
@@ -351,10 +352,17 @@ impl Flow {
     }
 }
 
+impl ReceiveQueue {
+    fn forget(&mut self) {
+        self.datagrams = VecDeque::new();
+        self.charged = 0;
+    }
+}
+
 impl SendQueue {
     /// How many octets may still come.
     fn room(&self) -> usize {
-        SEND_QUEUE_MAX.saturating_sub(self.waiting.octets() + LENGTH * self.waiting.len())
+        SEND_QUEUE_MAX.saturating_sub(self.waiting.octets() + OVERHEAD * self.waiting.len())
     }
 
     fn fail(&mut self, error: DatagramError) {

@@ -158,7 +158,8 @@ impl RecvHalf {
     }
 
     /// Octets as they lie in memory, in one piece of at most `max`, without copying them: for those who move bulk data or pass
-    /// it on. Waits until there are some; `None` at the end of the stream. A piece keeps up to 64 KiB of memory alive.
+    /// it on. Waits until there are some; `None` at the end of the stream. A piece keeps up to 64 KiB of memory alive. Who asks for none gets
+    /// an empty piece at once.
     ///
     /// # Errors
     /// [`ReadError`], as for reading into a buffer.

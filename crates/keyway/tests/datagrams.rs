@@ -168,3 +168,28 @@ async fn one_listener_serves_streams_and_datagrams_side_by_side() {
     })
     .await;
 }
+
+// L5
+#[tokio::test]
+async fn datagrams_that_nobody_receives_wait_within_bounds_also_if_they_are_empty() {
+    in_time(async {
+        let (client, server, mut listener) = pair("flood").await;
+        let sender = client
+            .datagrams(address_of(&server), "flood")
+            .await
+            .unwrap();
+        sender.send(b"first").await.unwrap();
+        let receiver = listener.accept_datagrams().await.unwrap();
+        for _ in 0..60_000 {
+            sender.send(b"").await.unwrap();
+        }
+        sender.send(b"last").await.unwrap();
+        drop(sender);
+        let (mut buffer, mut received) = ([0; 16], 0);
+        while receiver.recv(&mut buffer).await.is_ok() {
+            received += 1;
+        }
+        assert!((1..=35_000).contains(&received), "{received}");
+    })
+    .await;
+}

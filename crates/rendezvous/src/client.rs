@@ -154,23 +154,28 @@ impl ClientHalf {
     /// What happened; `None` when there is no more. To be drained after each other call.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
         loop {
-            match self.events.pop_front()? {
-                // The caller closed the channel since this was said of it.
-                ClientEvent::Offered { token, .. } if self.channels.was_closed(&token) => {}
-                ClientEvent::Opened {
+            let event = self.events.pop_front()?;
+            // The caller may have closed the channel since this was said of it.
+            if let ClientEvent::Offered { token, .. } = &event
+                && self.channels.was_closed(token)
+            {
+                continue;
+            }
+            if let ClientEvent::Opened {
+                request,
+                peer,
+                token,
+            } = event
+                && self.channels.was_closed(&token)
+            {
+                let reason = Refusal::JustClosed;
+                return Some(ClientEvent::Refused {
                     request,
                     peer,
-                    token,
-                } if self.channels.was_closed(&token) => {
-                    let reason = Refusal::JustClosed;
-                    return Some(ClientEvent::Refused {
-                        request,
-                        peer,
-                        reason,
-                    });
-                }
-                event => return Some(event),
+                    reason,
+                });
             }
+            return Some(event);
         }
     }
 

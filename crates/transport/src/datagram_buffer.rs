@@ -23,8 +23,8 @@ use crate::ChunkQueue;
 /// assert_eq!(buffer.pop(), None);
 /// ```
 ///
-/// Memory is what waits, one piece of up to 64 KiB at each end, and 4 octets for each datagram. A datagram that was taken out
-/// keeps its piece alive as long as it lives itself.
+/// Memory is at most twice what waits, a piece of up to 64 KiB at each end, and 4 octets for each datagram. A datagram that was taken
+/// out keeps its piece alive as long as it lives itself.
 #[derive(Default)]
 pub struct DatagramBuffer {
     octets: ChunkQueue,

@@ -17,8 +17,8 @@ use super::x25519::{KeyPair, X25519_LEN};
 /// has many. Who came first goes first.
 const ACQUAINTANCES_MAX: usize = 1024;
 
-/// What two keys agree on.
-pub(super) type Shared = Zeroizing<[u8; X25519_LEN]>;
+/// What two keys agree on. It stays where it is while its owner moves, so that wiping it wipes all there is.
+pub(super) type Shared = Box<Zeroizing<[u8; X25519_LEN]>>;
 
 /// The static key pair of this node.
 pub(crate) struct StaticKey {
@@ -111,6 +111,10 @@ mod tests {
 
     use super::*;
 
+    fn shared(fill: u8) -> Shared {
+        Box::new(Zeroizing::new([fill; X25519_LEN]))
+    }
+
     fn peer(number: u32) -> (NodeId, [u8; X25519_LEN]) {
         let mut seed = [0; X25519_LEN];
         seed[..4].copy_from_slice(&number.to_be_bytes());
@@ -146,7 +150,7 @@ mod tests {
         let key = StaticKey::new(&[1; 32]);
         for number in 0..2 * 1024 {
             let (node_id, public) = peer(number);
-            key.remember(node_id, public, Zeroizing::new([0; 32]));
+            key.remember(node_id, public, shared(0));
         }
         assert_eq!(key.known().by_key.len(), ACQUAINTANCES_MAX);
         assert_eq!(key.known().keys.len(), ACQUAINTANCES_MAX);
@@ -160,10 +164,10 @@ mod tests {
         let key = StaticKey::new(&[1; 32]);
         let (first, public) = peer(1);
         let second = SecretKey::from_bytes([8; 32]).node_id();
-        key.remember(first, public, Zeroizing::new([1; 32]));
-        key.remember(second, public, Zeroizing::new([2; 32]));
+        key.remember(first, public, shared(1));
+        key.remember(second, public, shared(2));
         assert_eq!(key.node_id_of(&public), Some(first));
         assert_eq!(key.known().keys.len(), 1);
-        assert_eq!(*key.agree(&public).unwrap(), [1; 32]);
+        assert_eq!(**key.agree(&public).unwrap(), [1; 32]);
     }
 }

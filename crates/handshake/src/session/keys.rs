@@ -31,8 +31,10 @@ impl PhaseSecret {
 
     /// The cipher of this phase.
     pub(super) fn cipher(&self) -> PhaseCipher {
+        let mut key: Box<Zeroizing<[u8; KEY_LEN]>> = Box::default();
+        key.copy_from_slice(&*Zeroizing::new(self.expand::<KEY_LEN>(b"keyway v1 key")));
         PhaseCipher {
-            key: Zeroizing::new(self.expand(b"keyway v1 key")),
+            key,
             iv: self.expand(b"keyway v1 iv"),
             expanded: None,
         }
@@ -68,7 +70,8 @@ impl KeyType for OutputLength {
 /// made for the first packet, and kept until [`rest`](Self::rest): as long as packets come and go, sealing and opening
 /// allocate nothing.
 pub(super) struct PhaseCipher {
-    key: Zeroizing<[u8; KEY_LEN]>,
+    /// It stays where it is while the cipher moves from phase to phase, so that wiping it wipes all there is.
+    key: Box<Zeroizing<[u8; KEY_LEN]>>,
     iv: [u8; NONCE_LEN],
     expanded: Option<LessSafeKey>,
 }
@@ -127,7 +130,7 @@ impl PhaseCipher {
     #[inline]
     fn expanded(&mut self) -> &LessSafeKey {
         self.expanded.get_or_insert_with(|| {
-            let key = UnboundKey::new(&AES_256_GCM, self.key.as_ref());
+            let key = UnboundKey::new(&AES_256_GCM, self.key.as_slice());
             LessSafeKey::new(key.expect("the key has the cipher's length"))
         })
     }

@@ -15,7 +15,7 @@ const RATE: u64 = 2_500_000;
 /// The second flow begins this much later at most, and finds the link full then. CUBIC moves the shares by what a flow yields in one
 /// of its cycles (RFC 9438, 5.3). They last a few seconds here; at 50 Mbit/s and 100 ms they last ten, and such a flow has a third
 /// after half a minute.
-const LATER_MAX: Duration = Duration::from_secs(2);
+const LATER_MAX: Duration = Duration::from_secs(1);
 
 /// Both slow starts are over by then.
 const START: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const USED_MIN: f64 = 0.9;
 
 pub(super) fn check(run: Run) -> Result<Report, Failure> {
     let mut random = Random::new(run.seed);
-    let round_trip = Duration::from_millis(10) + random.up_to(Duration::from_millis(40));
+    let round_trip = Duration::from_millis(10) + random.up_to(Duration::from_millis(20));
     // From half of what is in flight when the link is full to half as much again.
     let in_flight = octets_in(round_trip, RATE);
     let queue = in_flight / 2 + random.below(in_flight);
