@@ -180,7 +180,7 @@ async fn datagrams_that_nobody_receives_wait_within_bounds_also_if_they_are_empt
             .unwrap();
         sender.send(b"first").await.unwrap();
         let receiver = listener.accept_datagrams().await.unwrap();
-        for _ in 0..60_000 {
+        for _ in 0..200_000 {
             sender.send(b"").await.unwrap();
         }
         sender.send(b"last").await.unwrap();
@@ -189,7 +189,8 @@ async fn datagrams_that_nobody_receives_wait_within_bounds_also_if_they_are_empt
         while receiver.recv(&mut buffer).await.is_ok() {
             received += 1;
         }
-        assert!((1..=35_000).contains(&received), "{received}");
+        // 16,384 here, as many in the node, and those that come while these are received.
+        assert!((1..=60_000).contains(&received), "{received}");
     })
     .await;
 }
