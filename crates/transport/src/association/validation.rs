@@ -12,6 +12,9 @@ use crate::Route;
 /// Challenges to one route that are remembered: an answer may take longer than the time to the next attempt.
 const OUTSTANDING_MAX: usize = 4;
 
+/// For so long the answer to one of them may be on its way: longer than round trips are, queues included.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Time to the second attempt; doubled for each further one. About the round trip that a path is assumed to take
 /// (RFC 9002, 6.2.2).
 const FIRST_INTERVAL: Duration = Duration::from_millis(300);
@@ -301,8 +304,15 @@ impl Validations {
 }
 
 impl Validation {
-    /// Tries again at `time` at the latest: there is reason to hope.
+    /// Tries again at `time` at the latest: there is reason to hope. But no challenge is forgotten for that whose answer may be on
+    /// its way: answers are what gives hope, so that each of them would come too late for ever.
     pub(crate) fn hurry(&mut self, time: Time) {
+        let time = match self.outstanding.first() {
+            Some(oldest) if self.outstanding.len() == OUTSTANDING_MAX => {
+                time.max(oldest.sent + ANSWER_PATIENCE)
+            }
+            _ => time,
+        };
         self.attempts = self.attempts.min(self.purpose.attempts() - 1);
         self.next = self.next.min(time);
     }
@@ -414,6 +424,23 @@ mod tests {
         assert_eq!(times.len(), 100);
         assert_eq!(times[99] - times[98], 2000);
         assert_eq!(validations.next_expiry(), None);
+    }
+
+    #[test]
+    fn hope_does_not_push_out_challenges_whose_answers_may_be_on_their_way() {
+        // Each answer comes 700 ms after its challenge, which is hurried 100 ms after each answer and whatever else comes.
+        let mut validations = started(Purpose::Path(PathId(3)));
+        for step in 0..70 {
+            let now = at(step * 10);
+            validations.by_route(&route(1)).unwrap().hurry(now);
+            let due = validations.challenges().next().map(|(_, when, _)| when);
+            if due.is_some_and(|due| due <= now) {
+                let data = [u8::try_from(step).unwrap(); 8];
+                validations.challenge(0, now, data, true, None);
+            }
+        }
+        let first = validations.on_response(at(700), [0; 8]);
+        assert!(matches!(first, Some(Proof::Route(_))), "{first:?}");
     }
 
     #[test]
