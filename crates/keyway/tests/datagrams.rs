@@ -2,9 +2,15 @@
 
 mod support;
 
+use std::time::Duration;
+
 use keyway::{Allow, DatagramError};
 use support::{address_of, in_time, pair};
 use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
+
+/// Until the next datagram is sent, if nothing comes.
+const A_MOMENT: Duration = Duration::from_millis(10);
 
 #[tokio::test]
 async fn datagrams_go_both_ways_and_keep_their_borders() {
@@ -67,7 +73,8 @@ async fn the_limit_grows_with_the_packets_that_the_path_turns_out_to_take() {
         while here.max_size() < 1400 || there.max_size() < 1400 {
             here.send(b"x").await.unwrap();
             there.send(b"x").await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            // What is sent next carries the next probe.
+            let _ = timeout(A_MOMENT, there.recv(&mut [0; 16])).await;
         }
         here.send(&[7; 1400]).await.unwrap();
         let mut buffer = [0; 2048];
@@ -101,7 +108,7 @@ async fn a_sender_that_is_faster_than_the_path_is_slowed_down() {
             .await
             .unwrap();
         let there = listener.accept_datagrams().await.unwrap();
-        let receiving = tokio::spawn(async move {
+        let mut receiving = tokio::spawn(async move {
             let (mut count, mut buffer) = (0, [0; 2048]);
             while let Ok(length) = there.recv(&mut buffer).await {
                 if length == 1 {
@@ -116,11 +123,12 @@ async fn a_sender_that_is_faster_than_the_path_is_slowed_down() {
             here.send(&[7; 1000]).await.unwrap();
         }
         // The last one may be lost like any other.
-        while !receiving.is_finished() {
+        let count: usize = loop {
             here.send(&[0]).await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        let count: usize = receiving.await.unwrap();
+            if let Ok(count) = timeout(A_MOMENT, &mut receiving).await {
+                break count.unwrap();
+            }
+        };
         assert!(count > 1000, "{count} of 20,000 arrived over loopback");
     })
     .await;

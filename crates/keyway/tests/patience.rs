@@ -92,12 +92,15 @@ fn a_dial_to_a_peer_that_vanished_ends_at_the_deadline_though_it_was_connected_b
             .bind()
             .await
             .unwrap();
-        let mut stream = client.connect(&doomed.address, "doomed").await.unwrap();
+        let _patient = client.connect(&doomed.address, "doomed").await.unwrap();
+        let mut hasty = client.connect(&doomed.address, "doomed").await.unwrap();
+        // Longer than it takes to call a path dead.
+        hasty.set_patience(Duration::from_secs(6));
         client.ping(&doomed.address).await.unwrap();
         let address = doomed.address.clone();
         doomed.vanish();
-        stream.write_all(b"anybody there?").await.unwrap();
-        tokio::time::sleep(Duration::from_secs(7)).await;
+        hasty.write_all(b"anybody there?").await.unwrap();
+        hasty.read_u8().await.unwrap_err();
         let error = client.connect(&address, "doomed").await.unwrap_err();
         assert_eq!(std::io::Error::from(error).kind(), ErrorKind::TimedOut);
     }));

@@ -36,6 +36,10 @@ pub(crate) const FIRST_PROBE_AFTER: Duration = Duration::from_millis(5);
 /// When to try again what failed (RFC 8899, 5.1.1, `PMTU_RAISE_TIMER`).
 const RAISE_AFTER: Duration = Duration::from_secs(600);
 
+/// When to try again what vanished in a black hole. Three large packets in a row are lost on lossy paths as well, now and then: there
+/// the next probe passes. In a real black hole it does not, and costs no more than its octets.
+const AFTER_BLACK_HOLE: Duration = Duration::from_secs(10);
+
 /// Where the search is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Search {
@@ -60,8 +64,8 @@ pub(crate) struct MtuProbe {
 }
 
 impl MtuProbe {
-    /// Starts at [`BASE`], or at `limit` where that is less: what both ends and the interface allow. The first probe leaves at
-    /// `from`, or with whatever is sent next after it.
+    /// Starts at [`BASE`], or at `limit` where that is less: what both ends and the interface allow. The first probe leaves with
+    /// whatever is sent at `from` or later: it has no timer.
     pub(crate) fn new(limit: u32, from: Time) -> Self {
         Self {
             current: BASE.min(limit),
@@ -157,7 +161,7 @@ impl MtuProbe {
             self.next_size(now);
         } else {
             self.current = self.current.min(BASE);
-            self.restart(now + RAISE_AFTER);
+            self.restart(now + AFTER_BLACK_HOLE);
         }
         true
     }
@@ -352,8 +356,15 @@ mod tests {
         assert!(!mtu.on_lost(at(2), 1_300));
         assert!(mtu.on_lost(at(3), 1_452));
         assert_eq!(mtu.current(), 1_200);
-        assert_eq!(mtu.due(at(602), u32::MAX), None);
-        assert_eq!(mtu.due(at(603), u32::MAX), Some(1_452));
+        assert_eq!(mtu.due(at(12), u32::MAX), None);
+        assert_eq!(mtu.due(at(13), u32::MAX), Some(1_452));
+        // It is one indeed.
+        assert_eq!(
+            search(&mut mtu, 1_200, at(13)),
+            [1_452, 1_452, 1_452, 1_372, 1_372, 1_372]
+        );
+        assert_eq!(mtu.due(at(612), u32::MAX), None);
+        assert_eq!(mtu.due(at(613), u32::MAX), Some(1_452));
     }
 
     #[test]
@@ -363,7 +374,7 @@ mod tests {
         mtu.on_probe_sent(1_452);
         assert!(black_hole(&mut mtu, at(1)));
         mtu.on_probe_lost(at(1), at(2));
-        assert_eq!(mtu.due(at(600), u32::MAX), None);
+        assert_eq!(mtu.due(at(10), u32::MAX), None);
     }
 
     #[test]

@@ -27,8 +27,8 @@ const LAST: CallPlan = CallPlan {
 /// A quiet time, in which nobody wants anything.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// How often a host may be woken in it: some for itself, some for each association, and some for each dial that somebody still
-/// has out: its INIT is sent once a second, and whom it comes to looks after it.
+/// How often a host may be woken in it: some for itself, some for each association, and some for each dial that it
+/// still has out, or somebody who may have dialled it: its INIT is sent once a second, and whom it comes to looks after it.
 const WAKES: u64 = 100;
 const WAKES_PER_ASSOCIATION: u64 = 20;
 const WAKES_PER_DIAL: u64 = 70;
@@ -170,15 +170,18 @@ fn rest(stage: &mut Stage<'_>) -> Result<(), Failure> {
     let hosts: Vec<HostId> = stage.seats.iter().map(|seat| seat.host).collect();
     let wakes = |stage: &Stage<'_>, host: HostId| stage.world.counters(host).wakes;
     let before: Vec<u64> = hosts.iter().map(|host| wakes(stage, *host)).collect();
-    let dials = hosts
+    let dials: Vec<u64> = hosts
         .iter()
         .map(|host| stage.world.program(*host).census().dials as u64)
-        .sum::<u64>();
+        .collect();
     let until = stage.world.now() + QUIET;
     stage.run_until(until, |_| Ok(false))?;
     for (index, (host, before)) in hosts.into_iter().zip(before).enumerate() {
         let wakes = wakes(stage, host) - before;
         let associations = stage.world.program(host).census().associations as u64;
+        let callers = stage.errands.iter().filter(|errand| errand.to == index);
+        let dialing: BTreeSet<usize> = callers.map(|errand| errand.from).chain([index]).collect();
+        let dials: u64 = dialing.iter().map(|caller| dials[*caller]).sum();
         let most = WAKES + WAKES_PER_ASSOCIATION * associations + WAKES_PER_DIAL * dials;
         if wakes > most {
             return Err(stage.failure(format!(

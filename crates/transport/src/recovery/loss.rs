@@ -310,7 +310,7 @@ mod tests {
             "two packets of the size that passes"
         );
         assert!(now < 2_000, "{now} ms");
-        assert_eq!(sender.recovery.mtu_probe(at(now + 599_000)), None);
-        assert_eq!(sender.recovery.mtu_probe(at(now + 600_000)), Some(1_452));
+        assert_eq!(sender.recovery.mtu_probe(at(now + 9_000)), None);
+        assert_eq!(sender.recovery.mtu_probe(at(now + 10_000)), Some(1_452));
     }
 }

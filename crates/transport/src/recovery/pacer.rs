@@ -42,7 +42,7 @@ impl Pace {
             .max(QUANTUM_PACKETS * self.packet)
     }
 
-    /// Octets that the bucket gathers while packets are in flight, if its own wake-up came so many seconds late. Not the ten
+    /// Octets that the bucket gathers while packets are in flight, if the wake-up that it asked for came so many seconds late. Not the ten
     /// packets of an idle path: the window closes between acknowledgements, and ten packets with each of them overflow the
     /// shallow queues of slow paths.
     fn capacity(self, late: f64) -> f64 {
@@ -61,7 +61,7 @@ pub(crate) struct Pacer {
     tokens: f64,
     refilled_at: Time,
     opens_at: Option<Time>,
-    /// How long after the last time to open somebody came.
+    /// How late the last wake-up was that the bucket asked for.
     late: Duration,
 }
 
@@ -79,7 +79,7 @@ impl Pacer {
     /// Octets that may leave now: 0, or at least a packet and at most a batch. After 0, [`opens_at`](Self::opens_at)
     /// says when to ask again. `idle` says that nothing is in flight.
     pub(crate) fn allowance(&mut self, now: Time, pace: Pace, idle: bool) -> f64 {
-        self.expire(now);
+        self.opens_at.take_if(|at| *at <= now);
         self.refill(now, pace);
         if idle {
             self.tokens = self.tokens.max(pace.idle_burst());
@@ -107,9 +107,12 @@ impl Pacer {
         self.opens_at
     }
 
-    /// Forgets a time to open that has come, so that it is not waited for again.
-    pub(crate) fn expire(&mut self, now: Time) {
-        if let Some(at) = self.opens_at.take_if(|at| *at <= now) {
+    /// Forgets a time to open that has come, so that it is not waited for again. `awaited` says that it was waited for: how late
+    /// that wake-up came is made up for.
+    pub(crate) fn on_timeout(&mut self, now: Time, awaited: bool) {
+        if let Some(at) = self.opens_at.take_if(|at| *at <= now)
+            && awaited
+        {
             self.late = now.saturating_since(at);
         }
     }
@@ -200,6 +203,7 @@ mod tests {
         let (mut sent, mut now) = (0.0, after(0));
         while now < after(10_000_000) {
             now = pacer.opens_at().expect("closed after draining") + Duration::from_micros(1_999);
+            pacer.on_timeout(now, true);
             sent += drain(&mut pacer, now, pace);
         }
         assert!(
@@ -234,19 +238,31 @@ mod tests {
         };
         let mut pacer = drained(pace);
         let opens = pacer.opens_at().unwrap();
-        pacer.expire(opens + Duration::from_micros(500));
-        // The window was closed for longer.
-        let sent = drain(&mut pacer, opens + Duration::from_millis(50), pace);
-        assert_eq!(sent, 10_000.0, "two milliseconds' worth");
+        // The window was closed: an acknowledgement came, or another timer was due.
+        for noticed in [false, true] {
+            let mut pacer = drained(pace);
+            let now = opens + Duration::from_millis(50);
+            if noticed {
+                pacer.on_timeout(now, false);
+            }
+            assert_eq!(
+                drain(&mut pacer, now, pace),
+                10_000.0,
+                "two milliseconds' worth"
+            );
+        }
+        let now = opens + Duration::from_millis(50);
+        pacer.on_timeout(now, true);
+        assert_eq!(drain(&mut pacer, now, pace), 15_000.0, "three");
     }
 
     #[test]
     fn a_time_to_open_that_has_come_is_forgotten() {
         let mut pacer = drained(SLOW);
         let opens = pacer.opens_at().unwrap();
-        pacer.expire(opens - Duration::from_micros(1));
+        pacer.on_timeout(opens - Duration::from_micros(1), true);
         assert_eq!(pacer.opens_at(), Some(opens));
-        pacer.expire(opens);
+        pacer.on_timeout(opens, true);
         assert_eq!(pacer.opens_at(), None);
     }
 

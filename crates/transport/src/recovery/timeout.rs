@@ -31,7 +31,8 @@ pub(crate) enum TimeoutOutcome {
 impl<F> Recovery<F> {
     /// Something is due: a loss by time, or the probe timeout. No-op when nothing is.
     pub(crate) fn on_timeout(&mut self, now: Time, out: &mut AckOutcome<F>) -> TimeoutOutcome {
-        self.pacer.expire(now);
+        let awaited = self.pacing_deadline().is_some();
+        self.pacer.on_timeout(now, awaited);
         if self.loss_at.is_some_and(|at| at <= now) {
             let before = out.lost.len();
             self.detect_losses(now, out);

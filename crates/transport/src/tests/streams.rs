@@ -160,8 +160,9 @@ fn datagrams_arrive_whole_at_most_once_and_leave_streams_alone() {
             pair.a.association.send_datagram(flow, &vec![0; max + 1]),
             Err(SendDatagramError::TooLarge { max })
         );
+        // None of them is too large after a black hole, which three lost packets in a row look like.
         let datagram = |index: u32| {
-            let mut datagram = vec![0x5a; 4 + (index as usize * 37) % (max - 4)];
+            let mut datagram = vec![0x5a; 4 + (index as usize * 37) % 1_100];
             datagram[..4].copy_from_slice(&index.to_be_bytes());
             datagram
         };
@@ -187,9 +188,9 @@ fn datagrams_arrive_whole_at_most_once_and_leave_streams_alone() {
             assert_eq!(*received, datagram(index));
             assert!(seen.insert(index), "seed {seed}: {index} came twice");
         }
-        // One in twenty is lost, and the largest of them all where three in a row were, which looks like a black hole.
+        // One in twenty is lost.
         assert!(
-            seen.len() > 780 && seen.len() < 1000,
+            seen.len() > 900 && seen.len() < 1000,
             "seed {seed}: {}",
             seen.len()
         );
