@@ -1,11 +1,9 @@
 //! Where the application and the driver meet for one datagram flow: two bounded queues.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use keyway_identity::NodeId;
 use keyway_node::{DatagramBuffer, Node, SendDatagramError, StreamKey};
 use keyway_wire::ServiceName;
@@ -20,7 +18,7 @@ use crate::patience::Patience;
 
 /// Octets of datagrams, with their lengths, that wait to be sent. Chosen as four GSO batches: more would only be older.
 const SEND_QUEUE_MAX: usize = 256 * 1024;
-/// Octets of datagrams that wait to be received: twice as many as one round of the driver may bring.
+/// While no more octets than these wait to be received, all that the node has are taken from it.
 const RECEIVE_QUEUE_MAX: usize = 1024 * 1024;
 /// What each datagram counts for beside its octets, so that empty ones do not wait without bound: its place in a queue.
 const OVERHEAD: usize = 64;
@@ -64,9 +62,7 @@ enum State {
 
 #[derive(Debug)]
 struct ReceiveQueue {
-    datagrams: VecDeque<Bytes>,
-    /// Octets of all of them, with the overhead of each.
-    charged: usize,
+    waiting: DatagramBuffer,
     /// The node may have more than was taken from it.
     readable: bool,
     /// The node may know that the flow has ended.
@@ -84,8 +80,7 @@ impl Flow {
         max_size: usize,
     ) -> Arc<Self> {
         let receive = ReceiveQueue {
-            datagrams: VecDeque::new(),
-            charged: 0,
+            waiting: DatagramBuffer::default(),
             readable: false,
             ending: false,
             end: None,
@@ -147,7 +142,7 @@ impl Flow {
             if size > max {
                 return Err(DatagramError::TooLarge { size, max });
             }
-            if send.room() < OVERHEAD + size {
+            if SEND_QUEUE_MAX < charge_of(&send.waiting) + OVERHEAD + size {
                 return Ok(false);
             }
             send.waiting.push(datagram);
@@ -168,25 +163,30 @@ impl Flow {
         }
     }
 
-    /// Takes the oldest datagram that arrived, if there is one.
-    pub(crate) fn try_receive(self: &Arc<Self>) -> Result<Option<Bytes>, DatagramError> {
+    /// Takes the oldest datagram that arrived, if there is one, into `buffer`, as far as it fits; how much that is.
+    fn try_receive(self: &Arc<Self>, buffer: &mut [u8]) -> Result<Option<usize>, DatagramError> {
         let mut receive = lock(&self.receive);
-        let Some(datagram) = receive.datagrams.pop_front() else {
+        let Some(datagram) = receive.waiting.front() else {
             return receive.end.clone().map_or(Ok(None), Err);
         };
-        receive.charged -= OVERHEAD + datagram.len();
-        let refill = receive.readable && receive.datagrams.is_empty();
+        let length = datagram.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&datagram[..length]);
+        receive.waiting.discard();
+        let refill = receive.readable && receive.waiting.is_empty();
         drop(receive);
         self.list_if(refill);
-        Ok(Some(datagram))
+        Ok(Some(length))
     }
 
     /// Waits for the next datagram.
-    pub(crate) async fn receive(self: &Arc<Self>) -> Result<Bytes, DatagramError> {
+    pub(crate) async fn receive(
+        self: &Arc<Self>,
+        buffer: &mut [u8],
+    ) -> Result<usize, DatagramError> {
         loop {
             let arrived = self.arrived.notified();
-            if let Some(datagram) = self.try_receive()? {
-                return Ok(datagram);
+            if let Some(length) = self.try_receive(buffer)? {
+                return Ok(length);
             }
             arrived.await;
         }
@@ -258,16 +258,11 @@ impl Flow {
     fn serve_send(&self, node: &mut Node) -> bool {
         let mut send = lock(&self.send);
         let before = send.waiting.len();
-        while !send.blocked
-            && let Some(datagram) = send.waiting.front()
-        {
-            match node.send_datagram(self.key, datagram) {
-                Ok(()) => drop(send.waiting.pop()),
-                Err(SendDatagramError::TooLarge { max }) => {
-                    // The path got narrower since it was queued. It is lost, as datagrams may be; the next caller is told.
-                    self.set_max_size(max);
-                    drop(send.waiting.pop());
-                }
+        if !send.blocked && !send.waiting.is_empty() {
+            match node.send_datagrams(self.key, &mut send.waiting) {
+                Ok(()) => {}
+                // The peer takes none any longer. They are lost, as datagrams may be; the next caller is told.
+                Err(SendDatagramError::TooLarge { .. }) => send.waiting.clear(),
                 Err(error) => match meaning::flow_send_error(&error) {
                     None => send.blocked = true,
                     Some(error) => send.fail(error),
@@ -293,17 +288,12 @@ impl Flow {
     /// True where there is a datagram, or an error, that somebody may wait for.
     fn serve_receive(&self, node: &mut Node) -> bool {
         let mut receive = lock(&self.receive);
-        let mut news = false;
-        while receive.readable && receive.charged < RECEIVE_QUEUE_MAX {
-            match node.recv_datagram(self.key) {
-                Some(datagram) => {
-                    receive.charged += OVERHEAD + datagram.len();
-                    receive.datagrams.push_back(datagram);
-                    news = true;
-                }
-                None => receive.readable = false,
-            }
+        let before = receive.waiting.len();
+        if receive.readable && charge_of(&receive.waiting) < RECEIVE_QUEUE_MAX {
+            node.recv_datagrams(self.key, &mut receive.waiting);
+            receive.readable = false;
         }
+        let mut news = receive.waiting.len() > before;
         // Nothing ever comes in the stream itself but its end.
         if receive.ending && receive.end.is_none() {
             receive.ending = false;
@@ -354,17 +344,16 @@ impl Flow {
 
 impl ReceiveQueue {
     fn forget(&mut self) {
-        self.datagrams = VecDeque::new();
-        self.charged = 0;
+        self.waiting.clear();
     }
 }
 
-impl SendQueue {
-    /// How many octets may still come.
-    fn room(&self) -> usize {
-        SEND_QUEUE_MAX.saturating_sub(self.waiting.octets() + OVERHEAD * self.waiting.len())
-    }
+/// What datagrams count for where they wait.
+fn charge_of(waiting: &DatagramBuffer) -> usize {
+    waiting.octets() + OVERHEAD * waiting.len()
+}
 
+impl SendQueue {
     fn fail(&mut self, error: DatagramError) {
         if matches!(
             self.state,
