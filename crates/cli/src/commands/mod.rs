@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use keyway::{Allow, Node, NodeBuilder};
 
-use crate::arguments::{Admission, Command, Listed, NodeOptions};
+use crate::admission::Admission;
+use crate::arguments::{Command, NodeOptions};
 use crate::exit::{Exit, Failure};
+use crate::listed::Listed;
 use crate::signals;
 
 /// How long `expose` and `forward` bear with a silent peer: a change of network, a router's restart.
