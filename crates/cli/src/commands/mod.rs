@@ -28,6 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 const NOT_ON_LISTS: &str =
     "this node has a new identity at each start, so only peers that --allow any let it in";
 
+/// What it means to one that others reach.
+const ID_CHANGES: &str =
+    "this node has a new id at each start, which others must be told; --key keeps one";
+
 /// How long a node that ends waits for its peers to acknowledge what was written.
 const LINGER: Duration = Duration::from_secs(2);
 

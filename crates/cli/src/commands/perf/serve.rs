@@ -16,9 +16,7 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
     let allow = crate::commands::allow(&arguments.allow, "keyway perf --serve")?;
     let node = arguments
         .node
-        .builder(
-            "this node has a new id at each start, which others must be told; --key keeps one",
-        )?
+        .builder(crate::commands::ID_CHANGES)?
         .bind()
         .await?;
     let reach = Reach::new(&node, &arguments.node, [])?;
