@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use keyway_identity::NodeId;
-use keyway_node::{Node, StreamKey};
+use keyway_node::{DatagramBuffer, Node, StreamKey};
 use keyway_wire::ServiceName;
 use tokio::sync::Notify;
 
@@ -22,6 +21,11 @@ use send::SendQueue;
 
 /// What each datagram counts for beside its octets, so that empty ones do not wait without bound: its place in a queue.
 const OVERHEAD: usize = 64;
+
+/// What datagrams count for where they wait.
+fn charge_of(waiting: &DatagramBuffer) -> usize {
+    waiting.octets() + OVERHEAD * waiting.len()
+}
 
 /// Whether the driver has to look at the flow.
 type NeedsDriver = bool;
@@ -109,19 +113,22 @@ impl Flow {
         }
     }
 
-    /// Takes the oldest datagram that arrived, if there is one.
-    pub(crate) fn try_receive(self: &Arc<Self>) -> Result<Option<Bytes>, DatagramError> {
-        let (received, needs_driver) = lock(&self.receive).pop();
+    /// Takes the oldest datagram that arrived, if there is one, into `buffer`, as far as it fits; how much that is.
+    fn try_receive(self: &Arc<Self>, buffer: &mut [u8]) -> Result<Option<usize>, DatagramError> {
+        let (received, needs_driver) = lock(&self.receive).pop(buffer);
         self.list_if(needs_driver);
         received
     }
 
     /// Waits for the next datagram.
-    pub(crate) async fn receive(self: &Arc<Self>) -> Result<Bytes, DatagramError> {
+    pub(crate) async fn receive(
+        self: &Arc<Self>,
+        buffer: &mut [u8],
+    ) -> Result<usize, DatagramError> {
         loop {
             let arrived = self.arrived.notified();
-            if let Some(datagram) = self.try_receive()? {
-                return Ok(datagram);
+            if let Some(length) = self.try_receive(buffer)? {
+                return Ok(length);
             }
             arrived.await;
         }
@@ -168,7 +175,7 @@ impl Flow {
         self.listed.clear();
         // The path's packet size grows without an event, soon after the path came into use.
         self.set_max_size(node.max_datagram(self.key.association()));
-        if lock(&self.send).serve(node, self.key, &self.max_size) {
+        if lock(&self.send).serve(node, self.key) {
             self.room.notify_waiters();
         }
         if lock(&self.receive).serve(node, self.key) {

@@ -1,23 +1,18 @@
 //! The receiving direction of a flow.
 
-use std::collections::VecDeque;
+use keyway_node::{DatagramBuffer, Node, StreamKey};
 
-use bytes::Bytes;
-use keyway_node::{Node, StreamKey};
-
-use super::{NeedsDriver, OVERHEAD};
+use super::{NeedsDriver, charge_of};
 use crate::error::DatagramError;
 use crate::meaning::{self, Read};
 
-/// Octets of datagrams that wait to be received: twice as many as one round of the driver may bring.
+/// While no more octets than these wait to be received, all that the node has are taken from it.
 const QUEUE_MAX: usize = 1024 * 1024;
 
 /// Datagrams on their way from the node to the application.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveQueue {
-    datagrams: VecDeque<Bytes>,
-    /// Octets of all of them, with the overhead of each.
-    charged: usize,
+    waiting: DatagramBuffer,
     /// The node may have more than was taken from it.
     readable: bool,
     /// The node may know that the flow has ended.
@@ -26,20 +21,25 @@ pub(super) struct ReceiveQueue {
 }
 
 impl ReceiveQueue {
-    /// Takes the oldest datagram that arrived, if there is one; the end comes after all of them.
-    pub(super) fn pop(&mut self) -> (Result<Option<Bytes>, DatagramError>, NeedsDriver) {
-        let Some(datagram) = self.datagrams.pop_front() else {
+    /// Takes the oldest datagram that arrived, if there is one, into `buffer`, as far as it fits; how much that is. The end comes
+    /// after all of them.
+    pub(super) fn pop(
+        &mut self,
+        buffer: &mut [u8],
+    ) -> (Result<Option<usize>, DatagramError>, NeedsDriver) {
+        let Some(datagram) = self.waiting.front() else {
             return (self.end.clone().map_or(Ok(None), Err), false);
         };
-        self.charged -= OVERHEAD + datagram.len();
-        let refill = self.readable && self.datagrams.is_empty();
-        (Ok(Some(datagram)), refill)
+        let length = datagram.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&datagram[..length]);
+        self.waiting.discard();
+        let refill = self.readable && self.waiting.is_empty();
+        (Ok(Some(length)), refill)
     }
 
     /// Nobody will receive what waits.
     pub(super) fn forget(&mut self) {
-        self.datagrams = VecDeque::new();
-        self.charged = 0;
+        self.waiting.clear();
     }
 
     /// The flow is over. What has arrived can still be received.
@@ -57,19 +57,15 @@ impl ReceiveQueue {
         self.ending = true;
     }
 
-    /// Takes datagrams from the node, as many as there is room for, or the end. True where there is one, or an error, that
+    /// Takes from the node what it has, unless enough waits here, and the end. True where there is one, or an error, that
     /// somebody may wait for.
     pub(super) fn serve(&mut self, node: &mut Node, key: StreamKey) -> bool {
-        let mut news = false;
-        while self.readable && self.charged < QUEUE_MAX {
-            match node.recv_datagram(key) {
-                Some(datagram) => {
-                    self.push(datagram);
-                    news = true;
-                }
-                None => self.readable = false,
-            }
+        let before = self.waiting.len();
+        if self.readable && charge_of(&self.waiting) < QUEUE_MAX {
+            node.recv_datagrams(key, &mut self.waiting);
+            self.readable = false;
         }
+        let mut news = self.waiting.len() > before;
         // Nothing ever comes in the stream itself but its end.
         if self.ending && self.end.is_none() {
             self.ending = false;
@@ -82,11 +78,6 @@ impl ReceiveQueue {
         }
         news
     }
-
-    fn push(&mut self, datagram: Bytes) {
-        self.charged += OVERHEAD + datagram.len();
-        self.datagrams.push_back(datagram);
-    }
 }
 
 #[cfg(test)]
@@ -96,22 +87,24 @@ mod tests {
     #[test]
     fn what_arrived_before_the_end_is_received_first() {
         let mut queue = ReceiveQueue::default();
-        queue.push(Bytes::from_static(b"last"));
+        queue.waiting.push(b"last");
         queue.fail(&DatagramError::Closed);
         queue.fail(&DatagramError::Refused);
-        assert_eq!(queue.pop().0, Ok(Some(Bytes::from_static(b"last"))));
-        assert_eq!(queue.charged, 0);
-        assert_eq!(queue.pop(), (Err(DatagramError::Closed), false));
+        let mut buffer = [0; 3];
+        assert_eq!(queue.pop(&mut buffer), (Ok(Some(3)), false));
+        assert_eq!(&buffer, b"las", "as far as it fits");
+        let end = queue.pop(&mut buffer);
+        assert_eq!(end, (Err(DatagramError::Closed), false));
     }
 
     #[test]
     fn the_driver_is_asked_for_more_when_the_last_one_is_taken() {
         let mut queue = ReceiveQueue::default();
         queue.set_readable();
-        queue.push(Bytes::new());
-        queue.push(Bytes::new());
-        assert_eq!(queue.pop(), (Ok(Some(Bytes::new())), false));
-        assert_eq!(queue.pop(), (Ok(Some(Bytes::new())), true));
-        assert_eq!(queue.pop(), (Ok(None), false));
+        queue.waiting.push(&[]);
+        queue.waiting.push(&[]);
+        assert_eq!(queue.pop(&mut []), (Ok(Some(0)), false));
+        assert_eq!(queue.pop(&mut []), (Ok(Some(0)), true));
+        assert_eq!(queue.pop(&mut []), (Ok(None), false));
     }
 }

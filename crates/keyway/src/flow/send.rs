@@ -1,10 +1,8 @@
 //! The sending direction of a flow.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use keyway_node::{DatagramBuffer, Node, SendDatagramError, StreamKey};
 
-use super::{NeedsDriver, OVERHEAD};
+use super::{NeedsDriver, OVERHEAD, charge_of};
 use crate::codes;
 use crate::error::DatagramError;
 use crate::meaning;
@@ -56,16 +54,11 @@ impl SendQueue {
         if size > max {
             return Err(DatagramError::TooLarge { size, max });
         }
-        if self.room() < OVERHEAD + size {
+        if QUEUE_MAX < charge_of(&self.waiting) + OVERHEAD + size {
             return Ok(false);
         }
         self.waiting.push(datagram);
         Ok(true)
-    }
-
-    /// How many octets may still come.
-    fn room(&self) -> usize {
-        QUEUE_MAX.saturating_sub(self.waiting.octets() + OVERHEAD * self.waiting.len())
     }
 
     /// Takes no more datagrams; those that wait still go out.
@@ -101,25 +94,14 @@ impl SendQueue {
         self.blocked = false;
     }
 
-    /// Hands to the node what it takes, and then the end. `max_size` is corrected where the node knows better. True where there
-    /// is room, or an error, that somebody may wait for.
-    pub(super) fn serve(
-        &mut self,
-        node: &mut Node,
-        key: StreamKey,
-        max_size: &AtomicUsize,
-    ) -> bool {
+    /// Hands to the node what it takes, and then the end. True where there is room, or an error, that somebody may wait for.
+    pub(super) fn serve(&mut self, node: &mut Node, key: StreamKey) -> bool {
         let before = self.waiting.len();
-        while !self.blocked
-            && let Some(datagram) = self.waiting.front()
-        {
-            match node.send_datagram(key, datagram) {
-                Ok(()) => drop(self.waiting.pop()),
-                Err(SendDatagramError::TooLarge { max }) => {
-                    // The path got narrower since it was queued. It is lost, as datagrams may be; the next caller is told.
-                    max_size.store(max, Ordering::Relaxed);
-                    drop(self.waiting.pop());
-                }
+        if !self.blocked && !self.waiting.is_empty() {
+            match node.send_datagrams(key, &mut self.waiting) {
+                Ok(()) => {}
+                // The peer takes none any longer. They are lost, as datagrams may be; the next caller is told.
+                Err(SendDatagramError::TooLarge { .. }) => self.waiting.clear(),
                 Err(error) => match meaning::flow_send_error(&error) {
                     None => self.blocked = true,
                     Some(error) => self.fail(error),
