@@ -191,10 +191,12 @@ impl Pipe {
     }
 
     /// Moves octets both ways between the buffers and the node: at most one buffer's worth in each direction.
-    pub(crate) fn serve(&self, node: &mut Node, wakes: &mut Vec<Waker>) {
+    /// True if there is room again for a writer that waited for it.
+    pub(crate) fn serve(&self, node: &mut Node, wakes: &mut Vec<Waker>) -> bool {
         self.listed.clear();
-        lock(&self.send).serve(node, self.key, wakes);
+        let writer_goes_on = lock(&self.send).serve(node, self.key, wakes);
         lock(&self.receive).serve(node, self.key, wakes);
+        writer_goes_on
     }
 
     /// The association is over. What has arrived stays readable.
