@@ -38,13 +38,18 @@ pub enum BindError {
     /// The system gave no randomness.
     #[error("the system gave no randomness: {0}")]
     Randomness(io::Error),
+    /// No thread of its own for the node.
+    #[error("cannot start a thread for the node: {0}")]
+    Thread(io::Error),
 }
 
 impl From<BindError> for io::Error {
     fn from(error: BindError) -> Self {
         let kind = match &error {
             BindError::KeyFile(_) => io::ErrorKind::InvalidInput,
-            BindError::Socket { source, .. } | BindError::Randomness(source) => source.kind(),
+            BindError::Socket { source, .. }
+            | BindError::Randomness(source)
+            | BindError::Thread(source) => source.kind(),
         };
         Self::new(kind, error)
     }
