@@ -40,7 +40,7 @@ use keyway_handshake::{LocalIdentity, TransportParameters};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_nat::LocalCandidates;
 use keyway_rendezvous::{SeenRecords, Wall};
-use keyway_transport::{Channel, Route};
+use keyway_transport::{Channel, MemoryBudget, Route};
 use keyway_wire::{COOKIE_LEN, Cid, Time, Token};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -106,6 +106,8 @@ pub(crate) struct Control {
     secret: SecretKey,
     identity: LocalIdentity,
     config: Config,
+    /// What the buffers of all associations share.
+    memory: Arc<MemoryBudget>,
     rng: ChaCha20Rng,
     wall: WallClock,
     /// Which start of this identity we are; grows when a server knows a later one.
@@ -192,6 +194,7 @@ impl Control {
                 .then(|| RelayServer::new(relay_seed, &config.limits)),
             defence: Defence::new(&config.limits, defence_seed),
             probes: ProbeBudget::new(&config.limits),
+            memory: MemoryBudget::new(config.limits.memory_max),
             secret,
             config,
             rng,
@@ -238,6 +241,7 @@ impl Control {
         census.lookups += self.lookups.len();
         census.timers += self.alarms.len();
         census.packets_waiting += self.outbox.len();
+        census.memory_lent += self.memory.lent();
         census.clients += self.relay.as_ref().map_or(0, RelayServer::clients);
     }
 

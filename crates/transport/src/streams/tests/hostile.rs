@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::link::on_frame;
 use super::{ReadError, StreamEvent, StreamLimits};
+use crate::memory::{MemoryBudget, MemoryShare};
 use crate::streams::{Accepted, PeerLimits, StreamViolation, Streams};
 
 const LAST: u64 = (1 << 62) - 1;
@@ -34,7 +35,8 @@ fn victim() -> Streams {
         max_streams: 10,
         max_datagram: 1000,
     };
-    let mut streams = Streams::new(true, &limits(), &peer);
+    let share = MemoryShare::new(&MemoryBudget::new(1 << 30));
+    let mut streams = Streams::new(true, &limits(), &peer, &share);
     streams
         .open(StreamKind::Bytes, &"test".parse().unwrap())
         .unwrap();
