@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keyway_identity::NodeId;
-use keyway_node::{DatagramBuffer, Node, SendDatagramError, StreamKey};
+use keyway_node::{DatagramBuffer, MemoryShare, Node, SendDatagramError, StreamKey};
 use keyway_wire::ServiceName;
 use tokio::sync::Notify;
 
 use crate::codes;
 use crate::error::DatagramError;
+use crate::held::Held;
 use crate::inbox::{Channel, Inbox};
 use crate::lock::lock;
 use crate::meaning::{self, Read};
@@ -24,6 +25,10 @@ const SEND_QUEUE_MAX: usize = 256 * 1024;
 const RECEIVE_QUEUE_MAX: usize = 1024 * 1024;
 /// What each datagram counts for beside its octets, so that empty ones do not wait without bound: its place in a queue.
 const OVERHEAD: usize = 64;
+/// No datagram is longer.
+const DATAGRAM_MAX: usize = 64 * 1024;
+/// What a queue with datagrams in it keeps beside them where they share pieces of memory: the rest of two pieces.
+const PIECES: usize = 2 * 64 * 1024;
 
 /// One datagram flow, as driver and application share it.
 #[derive(Debug)]
@@ -46,6 +51,7 @@ pub(crate) struct Flow {
 #[derive(Debug)]
 struct SendQueue {
     waiting: DatagramBuffer,
+    held: Held,
     /// The node's own queue is full; an event will tell.
     blocked: bool,
     state: State,
@@ -67,6 +73,9 @@ struct ReceiveQueue {
     datagrams: VecDeque<Bytes>,
     /// Octets of all of them, with the overhead of each.
     charged: usize,
+    held: Held,
+    /// Whether those that wait share pieces of memory.
+    share_pieces: bool,
     /// The node may have more than was taken from it.
     readable: bool,
     /// The node may know that the flow has ended.
@@ -82,10 +91,13 @@ impl Flow {
         inbox: Arc<Inbox>,
         patience: Duration,
         max_size: usize,
+        memory: Option<Arc<MemoryShare>>,
     ) -> Arc<Self> {
         let receive = ReceiveQueue {
             datagrams: VecDeque::new(),
             charged: 0,
+            held: Held::new(memory.clone()),
+            share_pieces: false,
             readable: false,
             ending: false,
             end: None,
@@ -100,6 +112,7 @@ impl Flow {
             max_size: AtomicUsize::new(max_size),
             send: Mutex::new(SendQueue {
                 waiting: DatagramBuffer::default(),
+                held: Held::new(memory),
                 blocked: false,
                 state: State::Open,
             }),
@@ -147,10 +160,9 @@ impl Flow {
             if size > max {
                 return Err(DatagramError::TooLarge { size, max });
             }
-            if send.room() < OVERHEAD + size {
+            if send.room() < OVERHEAD + size || !send.push(datagram) {
                 return Ok(false);
             }
-            send.waiting.push(datagram);
             !send.blocked
         };
         self.list_if(needs_driver);
@@ -175,6 +187,7 @@ impl Flow {
             return receive.end.clone().map_or(Ok(None), Err);
         };
         receive.charged -= OVERHEAD + datagram.len();
+        receive.settle();
         let refill = receive.readable && receive.datagrams.is_empty();
         drop(receive);
         self.list_if(refill);
@@ -274,6 +287,7 @@ impl Flow {
                 },
             }
         }
+        send.settle();
         match send.state {
             State::Closing if send.waiting.is_empty() => {
                 send.state = State::Over;
@@ -294,11 +308,10 @@ impl Flow {
     fn serve_receive(&self, node: &mut Node) -> bool {
         let mut receive = lock(&self.receive);
         let mut news = false;
-        while receive.readable && receive.charged < RECEIVE_QUEUE_MAX {
+        while receive.readable && receive.charged < RECEIVE_QUEUE_MAX && receive.has_memory() {
             match node.recv_datagram(self.key) {
                 Some(datagram) => {
-                    receive.charged += OVERHEAD + datagram.len();
-                    receive.datagrams.push_back(datagram);
+                    receive.push(datagram);
                     news = true;
                 }
                 None => receive.readable = false,
@@ -356,6 +369,34 @@ impl ReceiveQueue {
     fn forget(&mut self) {
         self.datagrams = VecDeque::new();
         self.charged = 0;
+        self.settle();
+    }
+
+    /// Whether one more can be kept: one always can.
+    fn has_memory(&mut self) -> bool {
+        if self.datagrams.is_empty() {
+            self.share_pieces = self.held.cover(PIECES + DATAGRAM_MAX);
+            return true;
+        }
+        let shared = if self.share_pieces { PIECES } else { 0 };
+        self.held.cover(self.charged + shared + DATAGRAM_MAX)
+    }
+
+    /// Keeps a datagram: as it lies there if what lies beside it is counted, else alone.
+    fn push(&mut self, datagram: Bytes) {
+        self.charged += OVERHEAD + datagram.len();
+        self.datagrams.push_back(if self.share_pieces {
+            datagram
+        } else {
+            Bytes::copy_from_slice(&datagram)
+        });
+    }
+
+    /// Gives back memory that is left over.
+    fn settle(&mut self) {
+        if self.datagrams.is_empty() {
+            self.held.settle(0);
+        }
     }
 }
 
@@ -365,12 +406,34 @@ impl SendQueue {
         SEND_QUEUE_MAX.saturating_sub(self.waiting.octets() + OVERHEAD * self.waiting.len())
     }
 
+    /// Keeps a copy of a datagram, if there is memory for it. One may always wait, so that its sender is told when there is.
+    fn push(&mut self, datagram: &[u8]) -> bool {
+        let counted = self.waiting.octets() + OVERHEAD * self.waiting.len();
+        let footprint = counted + OVERHEAD + datagram.len();
+        if self.held.cover(footprint + PIECES) {
+            self.waiting.push(datagram);
+        } else if self.held.cover(footprint) || self.waiting.is_empty() {
+            self.waiting.push_exactly(datagram);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Gives back memory that is left over.
+    fn settle(&mut self) {
+        if self.waiting.is_empty() {
+            self.held.settle(0);
+        }
+    }
+
     fn fail(&mut self, error: DatagramError) {
         if matches!(
             self.state,
             State::Open | State::Closing | State::Refusing(_)
         ) {
             self.waiting.clear();
+            self.settle();
             self.state = State::Failed(error);
         }
     }

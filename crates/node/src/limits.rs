@@ -38,7 +38,7 @@ pub struct Limits {
     /// Octets of memory for the streams and datagrams of all associations together: what arrived and is not read, what was written and
     /// is not acknowledged, what a peer was told it may send, and what its open streams take. Beyond it, each association has
     /// what is guaranteed to it and no more: 64 KiB with the defaults of [`AssociationConfig`](crate::AssociationConfig) (credit for
-    /// 16 KiB, 8 KiB to write, 4 KiB of datagrams in each direction, 16 streams of 2 KiB). So all buffers together take at most
+    /// 16 KiB, 8 KiB to write, 4 KiB of datagrams in each direction, 8 streams of 4 KiB). So all buffers together take at most
     /// `memory_max + associations_max * 64 KiB`, whatever peers do: who allows many peers that it does not trust, on a small machine,
     /// sets both.
     ///

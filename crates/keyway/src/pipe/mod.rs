@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keyway_identity::NodeId;
-use keyway_node::{Node, StreamKey};
+use keyway_node::{MemoryShare, Node, StreamKey};
 use keyway_wire::ServiceName;
 use tokio::io::ReadBuf;
 
 use crate::codes;
 use crate::error::{ConnectionError, ReadError, WriteError};
+use crate::held::Held;
 use crate::inbox::{Channel, Inbox};
 use crate::lock::lock;
 use crate::patience::Patience;
@@ -30,7 +31,8 @@ use send::SendSide;
 /// Octets that wait in one direction of one stream, at most.
 ///
 /// Chosen because it holds a few rounds of the driver (64 KiB each) and stays within the second-level cache of one core. The
-/// transport has its own, larger buffers behind it: those that flow control and retransmission need.
+/// transport has its own, larger buffers behind it: those that flow control and retransmission need. Less where the node has no
+/// memory left.
 const BUFFER_MAX: usize = 256 * 1024;
 
 /// One stream, as application and driver share it.
@@ -54,6 +56,7 @@ impl Pipe {
         service: ServiceName,
         inbox: Arc<Inbox>,
         patience: Duration,
+        memory: Option<Arc<MemoryShare>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             key,
@@ -62,8 +65,8 @@ impl Pipe {
             inbox,
             listed: AtomicBool::new(false),
             patience: Patience::new(patience),
-            send: Mutex::new(SendSide::new(BUFFER_MAX)),
-            receive: Mutex::new(ReceiveSide::new(BUFFER_MAX)),
+            send: Mutex::new(SendSide::new(BUFFER_MAX, Held::new(memory.clone()))),
+            receive: Mutex::new(ReceiveSide::new(BUFFER_MAX, Held::new(memory))),
         })
     }
 

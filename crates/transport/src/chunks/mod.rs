@@ -177,7 +177,7 @@ impl ChunkQueue {
     }
 
     /// The same without a thought for what comes later: nothing is allocated beside the octets.
-    pub(crate) fn push_exactly(&mut self, octets: Bytes) {
+    pub fn push_exactly(&mut self, octets: Bytes) {
         if octets.len() <= COPIED_MAX {
             return self.write_exactly(&octets);
         }
@@ -191,7 +191,8 @@ impl ChunkQueue {
     }
 
     /// Octets that [`push`](Self::push) would allocate at most beside so many that are handed over.
-    pub(crate) fn pushed_piece(&self, octets: usize) -> usize {
+    #[must_use]
+    pub fn pushed_piece(&self, octets: usize) -> usize {
         if octets <= COPIED_MAX {
             self.next_piece(octets)
         } else {

@@ -68,13 +68,14 @@ impl MemoryBudget {
         self.lent.load(Ordering::Relaxed)
     }
 
-    /// Lends `octets` to somebody who holds `held` already, if that is within the rule of shares.
-    fn lend(&self, held: u64, octets: u64) -> bool {
+    /// Lends `octets`, if whoever would hold `held` after that may hold as much of what is free then.
+    fn lend(&self, octets: u64, held: Option<u64>) -> bool {
+        let max = u128::from(self.max);
         let lend = |lent: u64| {
             let after = lent.checked_add(octets)?;
             let free = u128::from(self.max.checked_sub(after)?);
-            let share = u128::from(held) + u128::from(octets);
-            (share * u128::from(self.max) <= free * free).then_some(after)
+            let is_fair = held.is_none_or(|held| u128::from(held) * max <= free * free);
+            is_fair.then_some(after)
         };
         // Numbers that nothing else depends on: what they stand for is allocated and freed by whoever counts it.
         self.lent
@@ -101,7 +102,18 @@ impl MemoryShare {
     /// Takes `octets`, or nothing where that is beyond the share.
     #[must_use]
     pub fn take(&self, octets: u64) -> bool {
-        let taken = self.budget.lend(self.held.load(Ordering::Relaxed), octets);
+        self.take_if(octets, Some(self.held().saturating_add(octets)))
+    }
+
+    /// Takes `octets` that this very share held until a moment ago, so that the rule of shares does not matter: only that there are as
+    /// many.
+    #[must_use]
+    pub fn take_over(&self, octets: u64) -> bool {
+        self.take_if(octets, None)
+    }
+
+    fn take_if(&self, octets: u64, held: Option<u64>) -> bool {
+        let taken = self.budget.lend(octets, held);
         if taken {
             self.held.fetch_add(octets, Ordering::Relaxed);
         }

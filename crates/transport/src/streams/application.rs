@@ -164,6 +164,10 @@ impl Streams {
     ) -> Result<T, ReadError> {
         let stream = self.table.get(id).ok_or(ReadError::Unknown)?;
         let read = read(&mut stream.receive, &mut self.receive_credit);
+        if self.ended.is_some() {
+            // Whoever reads after the end keeps it elsewhere, and counts it there.
+            self.receive_credit.rest();
+        }
         match (&read, &self.ended) {
             (Err(ReadError::Blocked), Some(reason)) => {
                 return Err(ReadError::Ended(reason.clone()));

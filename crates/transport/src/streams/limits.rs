@@ -10,7 +10,7 @@ pub struct StreamLimits {
     /// (RFC 9002, 7.2), so that the first answer brings more credit before it is missed. Half as many can be written, and a quarter
     /// can wait as datagrams in each direction: in all, an association may take twice this and its guaranteed streams beside what its node [lends](crate::MemoryBudget) it.
     pub guaranteed: u64,
-    /// Streams that the peer may have open at any time, however little memory is left: 16, of 2 KiB each.
+    /// Streams that the peer may have open at any time, however little memory is left: eight, of 4 KiB each.
     pub streams_guaranteed: u64,
     /// Octets that the peer may send on a stream ahead of the reader, at first: 1 MiB, some 80 Mbit/s at 100 ms.
     pub stream_window_initial: u64,
@@ -42,7 +42,7 @@ impl Default for StreamLimits {
         const MIB: u64 = 1 << 20;
         Self {
             guaranteed: 16 * 1024,
-            streams_guaranteed: 16,
+            streams_guaranteed: 8,
             stream_window_initial: MIB,
             stream_window_max: 16 * MIB,
             window_initial: MIB,
@@ -58,8 +58,8 @@ impl Default for StreamLimits {
 }
 
 /// What a stream of the peer's counts for: its state here and in the application's half, an entry in each of some lists, and the
-/// little that its buffers have at least. Measured, rounded up.
-pub(super) const STREAM_COST: u64 = 2 * 1024;
+/// KiB that its buffers there may hold in each direction without asking.
+pub(super) const STREAM_COST: u64 = 4 * 1024;
 
 impl StreamLimits {
     /// Octets that the peer may send on all streams together before it hears of more.
