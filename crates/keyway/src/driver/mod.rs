@@ -12,7 +12,7 @@
 //! 7. send what the node has to send: up to eight batches; after news of a stream the application has its turn first (`turn`).
 //!
 //! Where the last thing sent was a question to somebody who answers fast, it looks out for the answer for a moment before it sleeps
-//! (`lookout`). After some rounds the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
+//! (`lookout`). After some rounds, or two milliseconds, the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
 //! the buffers are made once, and lists keep their capacity.
 
 mod attention;
@@ -57,6 +57,8 @@ use turn::{Turn, let_others_go_first};
 /// Rounds before the task yields: enough that scheduling costs nothing beside them, few enough that a round trip through the other
 /// tasks of the thread stays below a few milliseconds.
 const ROUNDS_PER_POLL: usize = 16;
+/// The same in time: a round that moves all it may takes most of a millisecond.
+const TIME_PER_POLL: Duration = Duration::from_millis(2);
 /// Batches that one round sends: as much as it may have received, so that neither direction starves the other.
 const SENDS_PER_ROUND: usize = 8;
 /// Events that one round hands out.
@@ -337,8 +339,12 @@ impl Future for Driver {
         let this = self.get_mut();
         this.shared.inbox.register(context.waker());
         this.lookout.begin();
+        let mut began = None;
         for _ in 0..ROUNDS_PER_POLL {
             let now = this.clock.now();
+            if now.saturating_since(*began.get_or_insert(now)) > TIME_PER_POLL {
+                break;
+            }
             this.shared.count_round();
             let round = this.round(context, now);
             if this.phase.is_over() {
