@@ -17,6 +17,9 @@ pub(crate) enum Channel {
     Datagrams(Arc<Flow>),
 }
 
+/// Room that lists keep between bursts, in entries.
+pub(crate) const KEPT: usize = 1024;
+
 /// What waits for the driver. It takes all of it at once, so the lock is held for a swap of two vectors at most.
 ///
 /// Bounded by its users: a channel is listed at most once, and whoever sends a command waits for the answer.
@@ -80,6 +83,8 @@ impl Inbox {
         let mut waiting = lock(&self.waiting);
         commands.append(&mut waiting.commands);
         channels.append(&mut waiting.channels);
+        waiting.commands.shrink_to(KEPT);
+        waiting.channels.shrink_to(KEPT);
     }
 
     /// The driver's side: it has ended. What waits is dropped, and with it everybody's hope for an answer.
@@ -125,6 +130,18 @@ mod tests {
         commands.clear();
         inbox.take(&mut commands, &mut channels);
         assert!(commands.is_empty() && channels.is_empty());
+    }
+
+    #[test]
+    fn a_burst_leaves_little_behind() {
+        let inbox = Inbox::default();
+        for _ in 0..100_000 {
+            inbox.send(Command::Orphaned).unwrap();
+        }
+        let (mut commands, mut channels) = (Vec::new(), Vec::new());
+        inbox.take(&mut commands, &mut channels);
+        assert_eq!(commands.len(), 100_000);
+        assert!(lock(&inbox.waiting).commands.capacity() <= KEPT);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod world;
 
 use std::net::SocketAddr;
 
-use keyway_node::{Config, Event, Limits, Rate};
+use keyway_node::{Config, Event, Limits, Rate, ReadError};
 use keyway_wire::{
     CidSequence, CloseFrame, DatagramFrame, Frame, Frames, OpenFrame, StreamFrame, StreamId,
     StreamKind,
@@ -131,7 +131,7 @@ impl Hoarder {
         }
     }
 
-    /// As many streams as it is granted, with an octet in each, after each has been full once.
+    /// As many streams as it is granted, with an octet in each.
     fn open_streams(&mut self, world: &mut World) {
         let mut index = 0;
         while index < self.max_streams.min(300) {
@@ -191,6 +191,48 @@ fn answer_all(world: &mut World, b: Index) {
         if let Event::Incoming { stream, .. } = event {
             while world.node(b).write(stream, &answer).is_ok() {}
         }
+    }
+}
+
+#[test]
+fn a_pair_that_rests_holds_nothing_and_goes_on_at_full_speed() {
+    let mut world = World::new();
+    let (a, b) = (world.add(1, Config::default()), world.add(2, generous()));
+    world.serve_all(b, "echo");
+    let data = pattern(2_000_000);
+    for _ in 0..2 {
+        let (near, far) = connect(&mut world, a, b, 2, true, "echo");
+        let before = world.now;
+        assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
+        assert!(world.now.saturating_since(before) < SECOND);
+        assert!(world.node(a).census().memory_lent > 0);
+        assert!(world.node(b).census().memory_lent > MIB / 2);
+        // What the other side has yet to hear of goes out, and then nobody uses the association.
+        world.run(3 * SECOND);
+        assert_eq!(world.node(a).census().memory_lent, 0);
+        assert_eq!(world.node(b).census().memory_lent, 0);
+    }
+}
+
+#[test]
+fn where_there_is_nothing_to_lend_everything_goes_on_with_what_is_guaranteed() {
+    let mut world = World::new();
+    let nothing = || {
+        let mut config = generous();
+        config.limits.memory_max = 0;
+        config
+    };
+    let (a, b) = (world.add(1, nothing()), world.add(2, nothing()));
+    world.serve_all(b, "echo");
+    let data = pattern(200_000);
+    for _ in 0..20 {
+        // Streams that are over make room for others.
+        let (near, far) = connect(&mut world, a, b, 2, true, "echo");
+        assert!(transfer(&mut world, (a, near), (b, far), &data) == data);
+        world.node(b).finish(far);
+        world.run(SECOND / 10);
+        let end = world.node(a).read(near, &mut [0; 8]);
+        assert_eq!(end, Err(ReadError::Finished));
     }
 }
 

@@ -13,7 +13,7 @@
 //!
 //! Where the last thing sent was a question to somebody who answers fast, it looks out for the answer for a moment before it sleeps
 //! (`lookout`). After some rounds, or two milliseconds, the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
-//! the buffers are made once, and lists keep their capacity.
+//! the buffers are made once, and lists keep their capacity until the driver sleeps, up to a bound.
 
 mod attention;
 mod channels;
@@ -41,7 +41,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::command::{Backlog, Command, Ticket};
 use crate::error::LookupError;
-use crate::inbox::Channel;
+use crate::inbox::{Channel, KEPT};
 use crate::interfaces::Interfaces;
 use crate::record::Record;
 use crate::shared::{ServerCounts, Shared};
@@ -312,6 +312,14 @@ impl Driver {
         found
     }
 
+    /// Gives back the room that a burst left in lists, before going to sleep.
+    fn calm(&mut self) {
+        self.commands.shrink_to(KEPT);
+        self.listed.shrink_to(KEPT);
+        self.wakes.shrink_to(KEPT);
+        self.channels.calm();
+    }
+
     /// When there is something to do even if nothing comes in, after a round at `now` in which nothing happened.
     fn deadline(&self, now: Time) -> Time {
         let deadlines = [
@@ -362,6 +370,7 @@ impl Future for Driver {
             if this.look_out(deadline) {
                 continue;
             }
+            this.calm();
             if this.timer.poll(context, &this.clock, deadline).is_pending() {
                 return Poll::Pending;
             }

@@ -100,6 +100,9 @@ pub(crate) enum Internal {
     Served,
 }
 
+/// Room for so many events is kept when none waits.
+const EVENTS_KEPT: usize = 256;
+
 /// A node's decisions and what they rest on.
 pub(crate) struct Control {
     pub(crate) id: NodeId,
@@ -246,7 +249,12 @@ impl Control {
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT {
+            // They come in bursts.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     pub(crate) fn association_of(&self, peer: &NodeId) -> Option<AssociationKey> {
