@@ -35,16 +35,13 @@ impl Held {
         taken.is_some()
     }
 
-    /// The same for octets that the association itself held a moment ago.
+    /// The same for octets that the association itself held a moment ago: as many as there are.
     pub(crate) fn take_over(&mut self, footprint: usize) {
-        let taken = self.missing(footprint).map_or(0, |(share, missing)| {
-            if share.take_over(missing as u64) {
-                missing
-            } else {
-                0
-            }
+        let taken = self.missing(footprint).and_then(|(share, missing)| {
+            let mut parts = std::iter::successors(Some(missing), |some| Some(some / 2));
+            parts.find(|some| share.take_over(*some as u64))
         });
-        self.octets += taken;
+        self.octets += taken.unwrap_or(0);
     }
 
     /// How many of `wanted` octets can be added to a buffer of so many.

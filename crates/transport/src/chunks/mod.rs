@@ -172,8 +172,7 @@ impl ChunkQueue {
         if octets.len() <= COPIED_MAX {
             return self.write(&octets);
         }
-        self.end_tail(2);
-        self.append(octets);
+        self.take_over(octets);
     }
 
     /// The same without a thought for what comes later: nothing is allocated beside the octets.
@@ -187,7 +186,23 @@ impl ChunkQueue {
         } else {
             self.seal_tail();
         }
-        self.append(octets);
+        self.add_piece(octets);
+    }
+
+    /// Takes over all that another queue holds, to the end. What lies in one piece there does so here.
+    pub fn append(&mut self, other: &mut Self) {
+        while let Some(octets) = other.pop(usize::MAX) {
+            if octets.len() <= COPIED_MAX {
+                self.write_whole(&octets);
+            } else {
+                self.take_over(octets);
+            }
+        }
+    }
+
+    fn take_over(&mut self, octets: Bytes) {
+        self.end_tail(2);
+        self.add_piece(octets);
     }
 
     /// Octets that [`push`](Self::push) would allocate at most beside so many that are handed over.
@@ -200,7 +215,7 @@ impl ChunkQueue {
         }
     }
 
-    fn append(&mut self, octets: Bytes) {
+    fn add_piece(&mut self, octets: Bytes) {
         let start = self.tail_start;
         self.tail_start += octets.len() as u64;
         self.chunks.push_back(Chunk { start, octets });
@@ -361,7 +376,7 @@ impl ChunkQueue {
         if self.tail.is_empty() {
             return;
         }
-        self.append(Bytes::copy_from_slice(&self.tail));
+        self.add_piece(Bytes::copy_from_slice(&self.tail));
         self.tail.clear();
     }
 
@@ -391,7 +406,7 @@ impl ChunkQueue {
             return;
         }
         let octets = pool::share(std::mem::take(&mut self.tail));
-        self.append(octets);
+        self.add_piece(octets);
     }
 }
 

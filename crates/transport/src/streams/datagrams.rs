@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::error::SendDatagramError;
 use super::limits::StreamLimits;
 use crate::DatagramBuffer;
 use crate::memory::{Loan, MemoryShare};
@@ -81,6 +82,12 @@ pub(super) struct DatagramQueue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct QueueFull;
 
+impl From<QueueFull> for SendDatagramError {
+    fn from(_: QueueFull) -> Self {
+        Self::QueueFull
+    }
+}
+
 impl DatagramQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -109,15 +116,45 @@ impl DatagramQueue {
         }
         self.charged += charge;
         budget.used += charge;
-        if self.waiting.is_empty() {
-            self.shares_pieces = budget.loan.try_use(PIECES);
-        }
-        if self.shares_pieces {
+        if self.may_share_pieces(budget) {
             self.waiting.push(data);
         } else {
             self.waiting.push_exactly(data);
         }
         Ok(())
+    }
+
+    /// Appends what `datagrams` holds as far as there is room, and leaves the rest there.
+    pub(super) fn append(
+        &mut self,
+        datagrams: &mut DatagramBuffer,
+        budget: &mut DatagramBudget,
+    ) -> Result<(), QueueFull> {
+        let charge = datagrams.octets() + OVERHEAD * datagrams.len();
+        let fits = self.charged + charge <= budget.left().saturating_sub(charge);
+        if fits && self.may_share_pieces(budget) && budget.loan.try_use(charge as u64) {
+            self.charged += charge;
+            budget.used += charge;
+            self.waiting.append(datagrams);
+            return Ok(());
+        }
+        self.on_emptied(budget);
+        while let Some(datagram) = datagrams.front() {
+            self.push(datagram, budget)?;
+            datagrams.discard();
+        }
+        Ok(())
+    }
+
+    /// Moves everything to the end of `datagrams`.
+    pub(super) fn move_to(&mut self, datagrams: &mut DatagramBuffer, budget: &mut DatagramBudget) {
+        let charged = std::mem::take(&mut self.charged);
+        budget.used -= charged;
+        budget.loan.give_back(charged as u64);
+        datagrams.append(&mut self.waiting);
+        self.on_emptied(budget);
+        // Whoever takes them counts them, and has to find the memory that they had here.
+        budget.loan.rest();
     }
 
     /// Appends a datagram, and for that throws away as many of the oldest as it takes. The new one is thrown away only
@@ -127,7 +164,7 @@ impl DatagramQueue {
         if !fits_alone {
             return;
         }
-        while self.push(data, budget).is_err() && self.pop(budget).is_some() {}
+        while self.push(data, budget).is_err() && self.discard(budget) {}
     }
 
     /// Takes the oldest out.
@@ -137,15 +174,39 @@ impl DatagramQueue {
         self.charged -= charge;
         budget.used -= charge;
         budget.loan.give_back(charge as u64);
+        self.on_emptied(budget);
+        Some(data)
+    }
+
+    /// Throws the oldest away; false if there is none.
+    pub(super) fn discard(&mut self, budget: &mut DatagramBudget) -> bool {
+        let Some(length) = self.waiting.discard() else {
+            return false;
+        };
+        self.charged -= length + OVERHEAD;
+        budget.used -= length + OVERHEAD;
+        budget.loan.give_back((length + OVERHEAD) as u64);
+        self.on_emptied(budget);
+        true
+    }
+
+    /// Whether there is memory for what datagrams keep beside themselves if they share pieces. That is decided for the first.
+    fn may_share_pieces(&mut self, budget: &mut DatagramBudget) -> bool {
+        if self.waiting.is_empty() && !self.shares_pieces {
+            self.shares_pieces = budget.loan.try_use(PIECES);
+        }
+        self.shares_pieces
+    }
+
+    fn on_emptied(&mut self, budget: &mut DatagramBudget) {
         if self.waiting.is_empty() && std::mem::take(&mut self.shares_pieces) {
             budget.loan.give_back(PIECES);
         }
-        Some(data)
     }
 
     /// Throws everything away.
     pub(super) fn clear(&mut self, budget: &mut DatagramBudget) {
-        while self.pop(budget).is_some() {}
+        self.move_to(&mut DatagramBuffer::default(), budget);
     }
 }
 
@@ -195,6 +256,29 @@ mod tests {
         }
         assert_eq!(queue.pop(&mut budget), None);
         assert!(budget.is_unused());
+    }
+
+    #[test]
+    fn many_are_appended_as_far_as_there_is_room_and_moved_on_at_once() {
+        let (mut queue, mut budget) = (DatagramQueue::default(), budget(20_000));
+        let mut datagrams = DatagramBuffer::default();
+        let mut expected = Vec::new();
+        for octet in 0..12 {
+            datagrams.push(&[octet; 936]);
+            expected.push(vec![octet; 936]);
+        }
+        assert_eq!(queue.append(&mut datagrams, &mut budget), Err(QueueFull));
+        assert_eq!((queue.waiting.len(), datagrams.len()), (10, 2));
+        assert_eq!(queue.append(&mut datagrams, &mut budget), Err(QueueFull));
+        let mut moved = DatagramBuffer::default();
+        queue.move_to(&mut moved, &mut budget);
+        assert!(queue.is_empty() && budget.is_unused());
+        assert_eq!(queue.append(&mut datagrams, &mut budget), Ok(()));
+        assert!(datagrams.is_empty() && budget.used == 2_000);
+        queue.move_to(&mut moved, &mut budget);
+        let moved: Vec<_> = std::iter::from_fn(|| moved.pop()).collect();
+        assert_eq!(moved, expected);
+        assert!(!queue.discard(&mut budget) && budget.is_unused());
     }
 
     // L5: memory stays constant whatever the number.

@@ -16,6 +16,7 @@ const LAST: u64 = (1 << 62) - 1;
 
 fn limits() -> StreamLimits {
     StreamLimits {
+        streams_guaranteed: 10,
         stream_window_initial: 1000,
         stream_window_max: 1000,
         window_initial: 1500,
