@@ -1,8 +1,4 @@
 //! Who sends when: nobody who has much to send keeps the others waiting for more than a batch.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it should be"
-)]
 
 mod world;
 
