@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keyway_handshake::{Role, Session};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_transport::{
-    Association, AssociationConfig, AssociationEvent, Batch, Incarnations, Route,
+    Association, AssociationConfig, AssociationEvent, Batch, Incarnations, MemoryBudget, Route,
 };
 use keyway_wire::{Cid, Slot, StreamId, StreamKind, Time};
 use rand_chacha::ChaCha20Rng;
@@ -41,6 +41,7 @@ fn association(local: u8, remote: u8) -> Association {
     Association::new(
         Time::ZERO,
         config,
+        &MemoryBudget::new(1 << 30),
         node(u64::from(local)),
         node(u64::from(remote)),
         Incarnations {

@@ -14,6 +14,7 @@ use crate::duration;
 use crate::forwarding::Forwarding;
 use crate::listed::Listed;
 use crate::service::{Exposure, Service};
+use crate::size;
 
 /// Streams of one measurement: half of what a peer grants at once.
 const STREAMS_MAX: u32 = 512;
@@ -111,6 +112,12 @@ pub(crate) struct NodeOptions {
     /// Local address for UDP [default: every address, a port of the system's choice]
     #[arg(long, value_name = "IP:PORT", env = "KEYWAY_BIND", value_parser = local_address)]
     pub(crate) bind: Option<SocketAddr>,
+
+    /// Memory that streams and datagrams of all peers together may take, like 64M or 2G [default: 256M]
+    ///
+    /// Each peer takes up to 64K beside that.
+    #[arg(long, value_name = "SIZE", env = "KEYWAY_MEMORY", value_parser = size::parse)]
+    pub(crate) memory: Option<u64>,
 }
 
 impl NodeOptions {
@@ -153,6 +160,12 @@ pub(crate) struct Server {
     /// Address that others reach this server at [default: that of the default route]
     #[arg(long, value_name = "HOST:PORT", env = "KEYWAY_ADVERTISE")]
     pub(crate) advertise: Option<String>,
+
+    /// Memory that streams and datagrams of all peers together may take, like 64M or 2G [default: 256M]
+    ///
+    /// Each peer takes up to 64K beside that.
+    #[arg(long, value_name = "SIZE", env = "KEYWAY_MEMORY", value_parser = size::parse)]
+    pub(crate) memory: Option<u64>,
 }
 
 #[derive(Debug, Args)]

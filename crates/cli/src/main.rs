@@ -18,6 +18,7 @@ mod output;
 mod reach;
 mod service;
 mod signals;
+mod size;
 mod usage;
 
 use std::panic::{AssertUnwindSafe, PanicHookInfo};

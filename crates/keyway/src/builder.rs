@@ -170,7 +170,14 @@ impl NodeBuilder {
         self
     }
 
-    /// What others may cost the node: handshakes, probes, associations, and what a server keeps for its clients. The defaults are
+    /// Octets of memory that streams and datagrams may take, with all peers together: 256 MiB without a word, and 64 KiB more for each
+    /// peer whatever this says. The same as [`Limits::memory_max`], which says what that means; what is called last counts.
+    pub fn memory_max(mut self, octets: u64) -> Self {
+        self.limits.memory_max = octets;
+        self
+    }
+
+    /// What others may cost the node: handshakes, memory, probes, associations, and what a server keeps for its clients. The defaults are
     /// safe for a small machine; each field of [`Limits`] says what it bounds and why.
     ///
     /// ```

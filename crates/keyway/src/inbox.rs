@@ -18,6 +18,9 @@ pub(crate) enum Channel {
     Datagrams(Arc<Flow>),
 }
 
+/// Room that lists keep between bursts, in entries.
+pub(crate) const KEPT: usize = 1024;
+
 /// Whether a channel is on the driver's list of those with work: it is there at most once.
 #[derive(Debug, Default)]
 pub(crate) struct Listed(AtomicBool);
@@ -98,6 +101,8 @@ impl Inbox {
         let mut waiting = lock(&self.waiting);
         commands.append(&mut waiting.commands);
         channels.append(&mut waiting.channels);
+        waiting.commands.shrink_to(KEPT);
+        waiting.channels.shrink_to(KEPT);
     }
 
     /// The driver's side: it has ended. What waits is dropped, and with it everybody's hope for an answer.
@@ -143,6 +148,18 @@ mod tests {
         commands.clear();
         inbox.take(&mut commands, &mut channels);
         assert!(commands.is_empty() && channels.is_empty());
+    }
+
+    #[test]
+    fn a_burst_leaves_little_behind() {
+        let inbox = Inbox::default();
+        for _ in 0..100_000 {
+            inbox.send(Command::Orphaned).unwrap();
+        }
+        let (mut commands, mut channels) = (Vec::new(), Vec::new());
+        inbox.take(&mut commands, &mut channels);
+        assert_eq!(commands.len(), 100_000);
+        assert!(lock(&inbox.waiting).commands.capacity() <= KEPT);
     }
 
     #[test]

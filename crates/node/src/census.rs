@@ -25,4 +25,6 @@ pub struct Census {
     pub packets_waiting: usize,
     /// Clients that it serves, where it is a server.
     pub clients: usize,
+    /// Octets of memory that are lent to associations: at most [`memory_max`](crate::Limits::memory_max).
+    pub memory_lent: u64,
 }

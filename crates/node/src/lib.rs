@@ -100,6 +100,6 @@ pub use policy::Allow;
 
 pub use keyway_rendezvous::{Limits as RendezvousLimits, Rate, Record, Wall};
 pub use keyway_transport::{
-    AssociationConfig, Batch, ChunkQueue, DatagramBuffer, Ecn, EndReason, OpenError, PathInfo,
-    PingId, ReadError, SendDatagramError, WriteError, codes,
+    AssociationConfig, Batch, ChunkQueue, DatagramBuffer, Ecn, EndReason, MemoryShare, OpenError,
+    PathInfo, PingId, ReadError, SendDatagramError, WriteError, codes,
 };

@@ -35,6 +35,21 @@ pub struct Limits {
     /// Associations that wait for their first authentic packet. Each costs some KiB. Beyond it the oldest goes: an honest
     /// initiator needs one round trip, and the default of 1,024 leaves it two seconds under full load.
     pub half_open_max: usize,
+    /// Octets of memory for the streams and datagrams of all associations together: what arrived and is not read, what was written and
+    /// is not acknowledged, what a peer was told it may send, and what its open streams take. Beyond it, each association has
+    /// what is guaranteed to it and no more: 64 KiB with the defaults of [`AssociationConfig`](crate::AssociationConfig) (credit for
+    /// 16 KiB, 8 KiB to write, 4 KiB of datagrams in each direction, 8 streams of 4 KiB). So all buffers together take at most
+    /// `memory_max + associations_max * 64 KiB`, whatever peers do: who allows many peers that it does not trust, on a small machine,
+    /// sets both.
+    ///
+    /// An association may hold of what is free the fraction that is free, so that however many of them hold what they
+    /// can for ever, `n` leave the `n + 1`st part free; who has no use for memory gives it back within a second. Nothing ends
+    /// where memory is short: windows stay small, and everything is as slow as that makes it. The default of 256 MiB lets two busy
+    /// associations have all of the 64 MiB that their own limits allow, and eight 23 MiB each.
+    ///
+    /// (Proof of the bound: each buffer asks before it keeps anything, and is refused beyond what is guaranteed and what its
+    /// association has borrowed; and what all of them have borrowed is one number, which is never let above this one.)
+    pub memory_max: u64,
     /// Probes for direct paths, of up to 1,200 octets each, to all peers together. The default of 200 in a second is 2 Mbit/s:
     /// what a node can be made to send to those who did not ask, by however many peers.
     pub probes: Rate,
@@ -61,6 +76,7 @@ impl Default for Limits {
             strangers: Rate::new(100, 100),
             associations_max: 65_536,
             half_open_max: 1024,
+            memory_max: 256 * 1024 * 1024,
             probes: Rate::new(200, 400),
             probes_per_target: Rate::new(10, 60),
             relay_queue_max: 4 * 1024 * 1024,

@@ -5,10 +5,11 @@ mod leaving;
 mod streams;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use keyway_identity::{NodeId, SecretKey};
 use keyway_rendezvous::Wall;
-use keyway_transport::{Batch, PathInfo, PingId, Route};
+use keyway_transport::{Batch, MemoryShare, PathInfo, PingId, Route};
 use keyway_wire::{ServiceName, Time};
 
 use crate::census::Census;
@@ -27,6 +28,8 @@ pub struct Node {
     worker: Worker,
     /// Whose batch was polled last, and for which way.
     last_sender: Option<(AssociationKey, Route)>,
+    /// Whether associations send next, and not control.
+    associations_turn: bool,
 }
 
 impl Node {
@@ -38,6 +41,7 @@ impl Node {
             control: Control::new(now, wall, secret, seed, config),
             worker: Worker::new(0),
             last_sender: None,
+            associations_turn: false,
         }
     }
 
@@ -92,26 +96,15 @@ impl Node {
     /// call that takes `&mut self`.
     pub fn poll_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         self.last_sender = None;
-        loop {
-            if let Some(transmit) = self.control_transmit(now, batch) {
-                return Some(transmit);
-            }
-            let Some((key, transmit)) = self.worker.poll_transmit(now, batch) else {
-                self.settle(now);
-                if self.poll_timeout(now).is_none_or(|deadline| deadline > now) {
-                    return None;
-                }
-                // Settling may have given an association something to say; what is merely due waits for `handle_timeout`.
-                let (key, transmit) = self.worker.poll_transmit(now, batch)?;
-                if let Some(transmit) = self.address(key, &transmit) {
-                    return Some(transmit);
-                }
-                continue;
-            };
-            if let Some(transmit) = self.address(key, &transmit) {
-                return Some(transmit);
-            }
+        if let Some(transmit) = self.next_transmit(now, batch) {
+            return Some(transmit);
         }
+        self.settle(now);
+        if self.poll_timeout(now).is_none_or(|deadline| deadline > now) {
+            return None;
+        }
+        // Settling may have given an association something to say; what is merely due waits for `handle_timeout`.
+        self.next_transmit(now, batch)
     }
 
     /// The system did not take what was polled last, because its datagrams of `size` octets are larger than the interface
@@ -207,6 +200,12 @@ impl Node {
             .paths()
             .filter_map(|path| Some((self.control.path_kind(&self.worker, path.route)?, path)))
             .collect()
+    }
+
+    /// What an association has of this node's memory: whoever keeps octets of its streams beside the node counts them there.
+    #[must_use]
+    pub fn memory(&self, association: AssociationKey) -> Option<Arc<MemoryShare>> {
+        Some(Arc::clone(self.worker.get(association)?.memory()))
     }
 
     /// How much this node holds at the moment.

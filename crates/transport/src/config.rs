@@ -101,9 +101,9 @@ impl AssociationConfig {
     #[must_use]
     pub fn parameters(&self) -> TransportParameters {
         TransportParameters {
-            max_data: self.streams.window_initial,
+            max_data: self.streams.first_credit(),
             max_stream_data: self.streams.stream_window_initial,
-            max_streams: self.streams.streams_max,
+            max_streams: self.streams.first_streams(),
             max_datagram: u64::from(self.udp_payload_max),
             max_udp_payload: u64::from(self.udp_payload_max),
             max_ack_delay: self.ack_delay_max,

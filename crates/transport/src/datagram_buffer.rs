@@ -60,6 +60,16 @@ impl DatagramBuffer {
         self.lengths.push_back(length);
     }
 
+    /// The same in a piece of its own: no more is allocated than it takes. For when memory is short.
+    ///
+    /// # Panics
+    /// If it has 4 GiB or more.
+    pub fn push_exactly(&mut self, datagram: &[u8]) {
+        let length = u32::try_from(datagram.len()).expect("a datagram is shorter than 64 KiB");
+        self.octets.write_whole_exactly(datagram);
+        self.lengths.push_back(length);
+    }
+
     /// Appends all that another buffer holds, without copying but little ones.
     pub fn append(&mut self, other: &mut Self) {
         self.octets.append(&mut other.octets);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use keyway_handshake::Role;
 use keyway_identity::{NodeId, SecretKey};
 use keyway_transport::{
-    Association, AssociationConfig, AssociationEvent, Batch, Incarnations, ReceiveError, Route,
+    Association, AssociationConfig, AssociationEvent, Batch, Incarnations, MemoryBudget,
+    ReceiveError, Route,
 };
 use keyway_wire::{Cid, Packet, ServiceName, Slot, StreamId, StreamKind, Time};
 
@@ -58,6 +59,7 @@ impl Victim {
         let mut association = Association::new(
             now,
             config,
+            &MemoryBudget::new(1 << 30),
             node(0xaa),
             node(0xbb),
             incarnations,

@@ -69,6 +69,9 @@ impl NodeOptions {
         if let Some(address) = self.bind {
             builder = builder.bind_address(address);
         }
+        if let Some(octets) = self.memory {
+            builder = builder.memory_max(octets);
+        }
         Ok(builder)
     }
 }

@@ -12,7 +12,7 @@ pub(crate) async fn run(arguments: Server) -> Result<Exit, Failure> {
     if let Some(advertise) = &arguments.advertise {
         check_advertised(advertise)?;
     }
-    let builder = arguments
+    let mut builder = arguments
         .identity
         .apply(
             Node::builder(),
@@ -20,6 +20,9 @@ pub(crate) async fn run(arguments: Server) -> Result<Exit, Failure> {
         )?
         .serve_rendezvous()
         .linger(super::LINGER);
+    if let Some(octets) = arguments.memory {
+        builder = builder.memory_max(octets);
+    }
     let node = bind(builder, arguments.listen).await?;
     let port = node
         .local_addresses()

@@ -14,7 +14,7 @@ use super::turn::Turn;
 use crate::codes;
 use crate::error::{ConnectionError, DatagramError, WriteError};
 use crate::flow::Flow;
-use crate::inbox::Channel;
+use crate::inbox::{Channel, KEPT};
 use crate::pipe::Pipe;
 
 /// Streams and flows that one round serves. Each may move 256 KiB both ways: some ten microseconds.
@@ -69,6 +69,11 @@ impl Channels {
     /// Puts `channel`, which is marked as listed, in line.
     pub(super) fn add_work(&mut self, channel: Channel) {
         self.work.push_back(channel);
+    }
+
+    /// Gives back the room that a burst left.
+    pub(super) fn calm(&mut self) {
+        self.work.shrink_to(KEPT);
     }
 
     /// Serves those in line, as many as one round may. True if there were any.

@@ -234,6 +234,7 @@ impl Driver {
             service,
             Arc::clone(&self.shared.inbox),
             self.shared.settings.patience,
+            self.node.memory(key.association()),
         );
         self.channels.insert_stream(now, Arc::clone(&pipe));
         Ends::new(pipe)
@@ -255,6 +256,7 @@ impl Driver {
             Arc::clone(&self.shared.inbox),
             patience,
             max_size,
+            self.node.memory(key.association()),
         );
         self.channels.insert_flow(now, Arc::clone(&flow));
         FlowEnd(flow)

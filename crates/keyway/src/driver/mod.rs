@@ -12,8 +12,8 @@
 //! 7. send what the node has to send: up to eight batches; after news of a stream the application has its turn first (`turn`).
 //!
 //! Where the last thing sent was a question to somebody who answers fast, it looks out for the answer for a moment before it sleeps
-//! (`lookout`). After some rounds the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
-//! the buffers are made once, and lists keep their capacity.
+//! (`lookout`). After some rounds, or two milliseconds, the task yields, so that others on the same thread get their turn. Nothing here allocates per packet:
+//! the buffers are made once, and lists keep their capacity until the driver sleeps, up to a bound.
 
 mod attention;
 mod channels;
@@ -41,7 +41,7 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::command::{Backlog, Command, Ticket};
 use crate::error::LookupError;
-use crate::inbox::Channel;
+use crate::inbox::{Channel, KEPT};
 use crate::interfaces::Interfaces;
 use crate::record::Record;
 use crate::shared::{ServerCounts, Shared};
@@ -57,6 +57,8 @@ use turn::{Turn, let_others_go_first};
 /// Rounds before the task yields: enough that scheduling costs nothing beside them, few enough that a round trip through the other
 /// tasks of the thread stays below a few milliseconds.
 const ROUNDS_PER_POLL: usize = 16;
+/// The same in time: a round that moves all it may takes most of a millisecond.
+const TIME_PER_POLL: Duration = Duration::from_millis(2);
 /// Batches that one round sends: as much as it may have received, so that neither direction starves the other.
 const SENDS_PER_ROUND: usize = 8;
 /// Events that one round hands out.
@@ -312,6 +314,14 @@ impl Driver {
         found
     }
 
+    /// Gives back the room that a burst left in lists, before going to sleep.
+    fn calm(&mut self) {
+        self.commands.shrink_to(KEPT);
+        self.listed.shrink_to(KEPT);
+        self.wakes.shrink_to(KEPT);
+        self.channels.calm();
+    }
+
     /// When there is something to do even if nothing comes in, after a round at `now` in which nothing happened.
     fn deadline(&self, now: Time) -> Time {
         let deadlines = [
@@ -339,8 +349,12 @@ impl Future for Driver {
         let this = self.get_mut();
         this.shared.inbox.register(context.waker());
         this.lookout.begin();
+        let mut began = None;
         for _ in 0..ROUNDS_PER_POLL {
             let now = this.clock.now();
+            if now.saturating_since(*began.get_or_insert(now)) > TIME_PER_POLL {
+                break;
+            }
             this.shared.count_round();
             let round = this.round(context, now);
             if this.phase.is_over() {
@@ -358,6 +372,7 @@ impl Future for Driver {
             if this.look_out(deadline) {
                 continue;
             }
+            this.calm();
             if this.timer.poll(context, &this.clock, deadline).is_pending() {
                 return Poll::Pending;
             }

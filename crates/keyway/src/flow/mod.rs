@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keyway_identity::NodeId;
-use keyway_node::{DatagramBuffer, Node, StreamKey};
+use keyway_node::{DatagramBuffer, MemoryShare, Node, StreamKey};
 use keyway_wire::ServiceName;
 use tokio::sync::Notify;
 
 use crate::error::DatagramError;
+use crate::held::Held;
 use crate::inbox::{Channel, Inbox, Listed};
 use crate::lock::lock;
 use crate::patience::Patience;
@@ -21,6 +22,8 @@ use send::SendQueue;
 
 /// What each datagram counts for beside its octets, so that empty ones do not wait without bound: its place in a queue.
 const OVERHEAD: usize = 64;
+/// What a queue with datagrams in it keeps beside them where they share pieces of memory: the rest of two pieces.
+const PIECES: usize = 2 * 64 * 1024;
 
 /// What datagrams count for where they wait.
 fn charge_of(waiting: &DatagramBuffer) -> usize {
@@ -56,6 +59,7 @@ impl Flow {
         inbox: Arc<Inbox>,
         patience: Duration,
         max_size: usize,
+        memory: Option<Arc<MemoryShare>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             key,
@@ -65,8 +69,8 @@ impl Flow {
             listed: Listed::default(),
             patience: Patience::new(patience),
             max_size: AtomicUsize::new(max_size),
-            send: Mutex::default(),
-            receive: Mutex::default(),
+            send: Mutex::new(SendQueue::new(Held::new(memory.clone()))),
+            receive: Mutex::new(ReceiveQueue::new(Held::new(memory))),
             room: Notify::new(),
             arrived: Notify::new(),
         })

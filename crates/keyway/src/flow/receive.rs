@@ -2,17 +2,19 @@
 
 use keyway_node::{DatagramBuffer, Node, StreamKey};
 
-use super::{NeedsDriver, charge_of};
+use super::{NeedsDriver, PIECES, charge_of};
 use crate::error::DatagramError;
+use crate::held::Held;
 use crate::meaning::{self, Read};
 
 /// While no more octets than these wait to be received, all that the node has are taken from it.
 const QUEUE_MAX: usize = 1024 * 1024;
 
 /// Datagrams on their way from the node to the application.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ReceiveQueue {
     waiting: DatagramBuffer,
+    held: Held,
     /// The node may have more than was taken from it.
     readable: bool,
     /// The node may know that the flow has ended.
@@ -21,6 +23,16 @@ pub(super) struct ReceiveQueue {
 }
 
 impl ReceiveQueue {
+    pub(super) fn new(held: Held) -> Self {
+        Self {
+            waiting: DatagramBuffer::default(),
+            held,
+            readable: false,
+            ending: false,
+            end: None,
+        }
+    }
+
     /// Takes the oldest datagram that arrived, if there is one, into `buffer`, as far as it fits; how much that is. The end comes
     /// after all of them.
     pub(super) fn pop(
@@ -33,6 +45,9 @@ impl ReceiveQueue {
         let length = datagram.len().min(buffer.len());
         buffer[..length].copy_from_slice(&datagram[..length]);
         self.waiting.discard();
+        if self.waiting.is_empty() {
+            self.held.settle(0);
+        }
         let refill = self.readable && self.waiting.is_empty();
         (Ok(Some(length)), refill)
     }
@@ -40,6 +55,7 @@ impl ReceiveQueue {
     /// Nobody will receive what waits.
     pub(super) fn forget(&mut self) {
         self.waiting.clear();
+        self.held.settle(0);
     }
 
     /// The flow is over. What has arrived can still be received.
@@ -61,9 +77,14 @@ impl ReceiveQueue {
     /// somebody may wait for.
     pub(super) fn serve(&mut self, node: &mut Node, key: StreamKey) -> bool {
         let before = self.waiting.len();
-        if self.readable && charge_of(&self.waiting) < QUEUE_MAX {
+        let charge = charge_of(&self.waiting);
+        // Not before all that waits here is counted: what comes was counted by the node, and is taken over with its memory.
+        if self.readable && charge < QUEUE_MAX && self.held.cover(charge) {
             node.recv_datagrams(key, &mut self.waiting);
             self.readable = false;
+            if !self.waiting.is_empty() {
+                self.held.take_over(charge_of(&self.waiting) + PIECES);
+            }
         }
         let mut news = self.waiting.len() > before;
         // Nothing ever comes in the stream itself but its end.
@@ -86,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_arrived_before_the_end_is_received_first() {
-        let mut queue = ReceiveQueue::default();
+        let mut queue = ReceiveQueue::new(Held::new(None));
         queue.waiting.push(b"last");
         queue.fail(&DatagramError::Closed);
         queue.fail(&DatagramError::Refused);
@@ -99,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_driver_is_asked_for_more_when_the_last_one_is_taken() {
-        let mut queue = ReceiveQueue::default();
+        let mut queue = ReceiveQueue::new(Held::new(None));
         queue.set_readable();
         queue.waiting.push(&[]);
         queue.waiting.push(&[]);

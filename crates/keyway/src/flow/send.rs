@@ -2,26 +2,27 @@
 
 use keyway_node::{DatagramBuffer, Node, SendDatagramError, StreamKey};
 
-use super::{NeedsDriver, OVERHEAD, charge_of};
+use super::{NeedsDriver, OVERHEAD, PIECES, charge_of};
 use crate::codes;
 use crate::error::DatagramError;
+use crate::held::Held;
 use crate::meaning;
 
 /// Octets of datagrams, with their lengths, that wait to be sent. Chosen as four GSO batches: more would only be older.
 const QUEUE_MAX: usize = 256 * 1024;
 
 /// Datagrams on their way from the application to the node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SendQueue {
     waiting: DatagramBuffer,
+    held: Held,
     /// The node's own queue is full; an event will tell.
     blocked: bool,
     state: State,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum State {
-    #[default]
     Open,
     /// The application is gone, and the node does not know yet.
     Closing,
@@ -32,6 +33,15 @@ enum State {
 }
 
 impl SendQueue {
+    pub(super) fn new(held: Held) -> Self {
+        Self {
+            waiting: DatagramBuffer::default(),
+            held,
+            blocked: false,
+            state: State::Open,
+        }
+    }
+
     /// Queues `datagram`, of at most `max` octets; `Ok(false)` where there is no room for it at the moment.
     pub(super) fn push(
         &mut self,
@@ -54,10 +64,18 @@ impl SendQueue {
         if size > max {
             return Err(DatagramError::TooLarge { size, max });
         }
-        if QUEUE_MAX < charge_of(&self.waiting) + OVERHEAD + size {
+        let charge = charge_of(&self.waiting) + OVERHEAD + size;
+        if QUEUE_MAX < charge {
             return Ok(false);
         }
-        self.waiting.push(datagram);
+        if self.held.cover(charge + PIECES) {
+            self.waiting.push(datagram);
+        } else if self.held.cover(charge) || self.waiting.is_empty() {
+            // One may always wait, so that its sender is told when there is memory.
+            self.waiting.push_exactly(datagram);
+        } else {
+            return Ok(false);
+        }
         Ok(true)
     }
 
@@ -85,6 +103,7 @@ impl SendQueue {
             State::Open | State::Closing | State::Refusing(_)
         ) {
             self.waiting.clear();
+            self.held.settle(0);
             self.state = State::Failed(error);
         }
     }
@@ -107,6 +126,9 @@ impl SendQueue {
                     Some(error) => self.fail(error),
                 },
             }
+        }
+        if self.waiting.is_empty() {
+            self.held.settle(0);
         }
         self.serve_end(node, key);
         self.waiting.len() < before || matches!(self.state, State::Failed(_))
@@ -151,7 +173,7 @@ mod tests {
 
     #[test]
     fn empty_datagrams_do_not_wait_without_bound() {
-        let mut queue = SendQueue::default();
+        let mut queue = SendQueue::new(Held::new(None));
         for _ in 0..QUEUE_MAX / OVERHEAD {
             assert_eq!(queue.push(&[], MAX), (Ok(true), true));
         }
@@ -160,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_datagram_that_the_path_does_not_take_is_told_with_what_it_does() {
-        let mut queue = SendQueue::default();
+        let mut queue = SendQueue::new(Held::new(None));
         let (size, max) = (MAX + 1, MAX);
         let queued = queue.push(&[0; MAX + 1], max);
         assert_eq!(queued, (Err(DatagramError::TooLarge { size, max }), false));
@@ -169,7 +191,7 @@ mod tests {
 
     #[test]
     fn after_the_end_nothing_is_taken_and_what_waits_is_held_back() {
-        let mut queue = SendQueue::default();
+        let mut queue = SendQueue::new(Held::new(None));
         let _ = queue.push(&[1], MAX);
         assert!(queue.close(), "the driver has to hear of it");
         assert!(!queue.refuse(7), "it was closed before");
@@ -179,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_failure_drops_what_waits_and_is_told_to_who_sends() {
-        let mut queue = SendQueue::default();
+        let mut queue = SendQueue::new(Held::new(None));
         let _ = queue.push(&[1], MAX);
         queue.fail(DatagramError::Refused);
         assert_eq!(queue.push(&[2], MAX), (Err(DatagramError::Refused), false));

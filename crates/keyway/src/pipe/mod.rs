@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use keyway_identity::NodeId;
-use keyway_node::{Node, StreamKey};
+use keyway_node::{MemoryShare, Node, StreamKey};
 use keyway_wire::ServiceName;
 use tokio::io::ReadBuf;
 
 use crate::codes;
 use crate::error::{ConnectionError, ReadError, WriteError};
+use crate::held::Held;
 use crate::inbox::{Channel, Inbox, Listed};
 use crate::lock::lock;
 use crate::patience::Patience;
@@ -29,7 +30,8 @@ use send::SendSide;
 /// Octets that wait in one direction of one stream, at most.
 ///
 /// Chosen because it holds a few rounds of the driver (64 KiB each) and stays within the second-level cache of one core. The
-/// transport has its own, larger buffers behind it: those that flow control and retransmission need.
+/// transport has its own, larger buffers behind it: those that flow control and retransmission need. Less where the node has no
+/// memory left.
 const BUFFER_MAX: usize = 256 * 1024;
 
 /// One stream, as application and driver share it.
@@ -52,6 +54,7 @@ impl Pipe {
         service: ServiceName,
         inbox: Arc<Inbox>,
         patience: Duration,
+        memory: Option<Arc<MemoryShare>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             key,
@@ -60,8 +63,8 @@ impl Pipe {
             inbox,
             listed: Listed::default(),
             patience: Patience::new(patience),
-            send: Mutex::new(SendSide::new(BUFFER_MAX)),
-            receive: Mutex::new(ReceiveSide::new(BUFFER_MAX)),
+            send: Mutex::new(SendSide::new(BUFFER_MAX, Held::new(memory.clone()))),
+            receive: Mutex::new(ReceiveSide::new(BUFFER_MAX, Held::new(memory))),
         })
     }
 

@@ -8,7 +8,11 @@ use tokio::io::ReadBuf;
 
 use super::send::store;
 use crate::error::ReadError;
+use crate::held::Held;
 use crate::meaning::{self, Read};
+
+/// Octets that are taken from the node at a time: what one piece holds.
+const STEP: usize = 64 * 1024;
 
 /// Octets on their way from the node to the application, in the pieces in which the node put them together.
 #[derive(Debug)]
@@ -16,9 +20,12 @@ pub(super) struct ReceiveSide {
     octets: ChunkQueue,
     /// How many of them the node is asked for at most.
     limit: usize,
+    held: Held,
     state: State,
     /// The node may have more than was read from it.
     readable: bool,
+    /// The association is over.
+    has_ended: bool,
     /// Waits for octets or the end.
     reader: Option<Waker>,
 }
@@ -38,12 +45,14 @@ enum State {
 }
 
 impl ReceiveSide {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, held: Held) -> Self {
         Self {
             octets: ChunkQueue::default(),
             limit,
+            held,
             state: State::Open,
             readable: false,
+            has_ended: false,
             reader: None,
         }
     }
@@ -63,6 +72,7 @@ impl ReceiveSide {
             out.put_slice(&front[..count]);
             self.octets.forget(count);
         }
+        self.held.settle(self.octets.footprint());
         (Poll::Ready(Ok(())), self.wants_refill())
     }
 
@@ -77,6 +87,7 @@ impl ReceiveSide {
             return (end.map_ok(|()| (max == 0).then(Bytes::new)), false);
         }
         let chunk = self.octets.pop(max).unwrap_or_default();
+        self.held.settle(self.octets.footprint());
         (Poll::Ready(Ok(Some(chunk))), self.wants_refill())
     }
 
@@ -102,6 +113,7 @@ impl ReceiveSide {
     /// Whether the driver has to look at the pipe.
     pub(super) fn stop(&mut self, code: u64) -> bool {
         self.octets.clear();
+        self.held.settle(0);
         match self.state {
             State::Open => {
                 self.state = State::Stopping(code);
@@ -146,6 +158,7 @@ impl ReceiveSide {
     ) {
         if matches!(self.state, State::Open) {
             self.limit = usize::MAX;
+            self.has_ended = true;
             self.fill(node, key);
         }
         self.fail(error, wakes);
@@ -172,10 +185,15 @@ impl ReceiveSide {
         self.limit.saturating_sub(self.octets.len())
     }
 
+    /// Takes what the node has, as far as there is room and memory: what is left there is asked for when some of this was read.
     fn fill(&mut self, node: &mut Node, key: StreamKey) {
         while self.room() > 0 {
-            match meaning::read(node.read_chunk(key, self.room())) {
-                Read::Octets(chunk) => self.octets.push(chunk),
+            let count = self.next_step();
+            if count == 0 {
+                return;
+            }
+            match meaning::read(node.read_chunk(key, count)) {
+                Read::Octets(chunk) => self.push(chunk),
                 Read::Later => {
                     self.readable = false;
                     return;
@@ -189,6 +207,28 @@ impl ReceiveSide {
                     return;
                 }
             }
+        }
+    }
+
+    /// How many octets to take next.
+    fn next_step(&mut self) -> usize {
+        let count = self.room().min(STEP);
+        if self.has_ended {
+            return count;
+        }
+        self.held.cover_some(self.octets.footprint(), count)
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        let (count, before) = (chunk.len(), self.octets.footprint());
+        let piece = self.octets.pushed_piece(count);
+        if self.has_ended {
+            self.held.take_over(before + count);
+            self.octets.push_exactly(chunk);
+        } else if self.held.cover(before + count + piece) {
+            self.octets.push(chunk);
+        } else {
+            self.octets.push_exactly(chunk);
         }
     }
 }

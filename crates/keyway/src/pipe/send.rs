@@ -7,6 +7,7 @@ use bytes::Bytes;
 use keyway_node::{ChunkQueue, Node, StreamKey};
 
 use crate::error::{ConnectionError, WriteError};
+use crate::held::Held;
 use crate::meaning;
 
 /// Octets on their way from the application to the node: copied into pieces here, and not again until they are put into
@@ -15,6 +16,7 @@ use crate::meaning;
 pub(super) struct SendSide {
     octets: ChunkQueue,
     limit: usize,
+    held: Held,
     state: State,
     /// The node took less than it was offered, and will say when it takes more.
     blocked: bool,
@@ -42,10 +44,11 @@ enum State {
 type NeedsDriver = bool;
 
 impl SendSide {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, held: Held) -> Self {
         Self {
             octets: ChunkQueue::default(),
             limit,
+            held,
             state: State::Open,
             blocked: false,
             writer: None,
@@ -90,20 +93,35 @@ impl SendSide {
         if let Some(error) = self.error() {
             return (Poll::Ready(Err(error)), false);
         }
-        let count = chunk.len().min(self.room());
+        let wanted = chunk.len().min(self.room());
+        let count = self.held.cover_some(self.octets.footprint(), wanted);
         if count == 0 && !chunk.is_empty() {
             store(&mut self.writer, context);
             return (Poll::Pending, false);
         }
-        self.octets.push(chunk.split_to(count));
+        if self.is_ample(count, self.octets.pushed_piece(count)) {
+            self.octets.push(chunk.split_to(count));
+        } else {
+            self.octets.push_exactly(chunk.split_to(count));
+        }
         (Poll::Ready(Ok(())), count > 0 && !self.blocked)
     }
 
     /// Takes as much of `data` as there is room for, and says how much that was.
     fn take(&mut self, data: &[u8]) -> usize {
-        let count = data.len().min(self.room());
-        self.octets.write(&data[..count]);
+        let wanted = data.len().min(self.room());
+        let count = self.held.cover_some(self.octets.footprint(), wanted);
+        if self.is_ample(count, self.octets.next_piece(count)) {
+            self.octets.write(&data[..count]);
+        } else {
+            self.octets.write_exactly(&data[..count]);
+        }
         count
+    }
+
+    /// Whether there is memory for a piece beside so many octets.
+    fn is_ample(&mut self, octets: usize, piece: usize) -> bool {
+        self.held.cover(self.octets.footprint() + octets + piece)
     }
 
     fn room(&self) -> usize {
@@ -139,7 +157,7 @@ impl SendSide {
     pub(super) fn reset(&mut self, code: u64) -> NeedsDriver {
         let unfinished = matches!(self.state, State::Open | State::Finishing | State::Refusing);
         if unfinished {
-            self.octets.clear();
+            self.forget();
             self.state = State::Resetting(code);
         }
         unfinished
@@ -158,7 +176,7 @@ impl SendSide {
 
     pub(super) fn fail(&mut self, error: WriteError, wakes: &mut Vec<Waker>) {
         if !self.is_over() {
-            self.octets.clear();
+            self.forget();
             self.state = State::Failed(error);
         }
         wakes.extend(self.writer.take());
@@ -181,6 +199,7 @@ impl SendSide {
         wakes: &mut Vec<Waker>,
     ) -> bool {
         self.hand_over(node, key, wakes);
+        self.held.settle(self.octets.footprint());
         match self.state {
             State::Finishing if self.octets.is_empty() => {
                 node.finish(key);
@@ -220,8 +239,13 @@ impl SendSide {
     }
 
     fn end(&mut self) {
-        self.octets.clear();
+        self.forget();
         self.state = State::Over;
+    }
+
+    fn forget(&mut self) {
+        self.octets.clear();
+        self.held.settle(0);
     }
 }
 

@@ -48,6 +48,7 @@ impl Control {
         let association = Association::new(
             now,
             self.association_config(),
+            &self.memory,
             self.id,
             id,
             incarnations,

@@ -49,7 +49,7 @@ use keyway_handshake::{LocalIdentity, TransportParameters};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_nat::LocalCandidates;
 use keyway_rendezvous::{SeenRecords, Wall};
-use keyway_transport::Channel;
+use keyway_transport::{Channel, MemoryBudget};
 use keyway_wire::{Cid, Time, Token};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -73,12 +73,17 @@ use outbox::Outbox;
 use relay::RelayServer;
 use servers::Server;
 
+/// Room for so many events is kept when none waits.
+const EVENTS_KEPT: usize = 256;
+
 /// A node's decisions and what they rest on.
 pub(crate) struct Control {
     pub(crate) id: NodeId,
     secret: SecretKey,
     identity: LocalIdentity,
     config: Config,
+    /// What the buffers of all associations share.
+    memory: Arc<MemoryBudget>,
     rng: ChaCha20Rng,
     wall: WallClock,
     /// Which start of this identity we are; grows when a server knows a later one.
@@ -163,6 +168,7 @@ impl Control {
                 .then(|| RelayServer::new(relay_seed, &config.limits)),
             defence: Defence::new(&config.limits, defence_seed),
             probes: ProbeBudget::new(&config.limits),
+            memory: MemoryBudget::new(config.limits.memory_max),
             secret,
             config,
             rng,
@@ -208,11 +214,17 @@ impl Control {
         census.lookups += self.lookups.len();
         census.timers += self.alarms.len();
         census.packets_waiting += self.outbox.packets();
+        census.memory_lent += self.memory.lent();
         census.clients += self.relay.as_ref().map_or(0, RelayServer::clients);
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > EVENTS_KEPT {
+            // They come in bursts.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     pub(crate) fn association_of(&self, peer: &NodeId) -> Option<AssociationKey> {

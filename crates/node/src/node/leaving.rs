@@ -10,8 +10,32 @@ use crate::io::{SocketId, Transmit};
 use crate::keys::AssociationKey;
 
 impl Node {
+    /// What leaves next. Handshakes, cookies and packets between others, of which there may be without end, take turns with
+    /// associations; these take turns with each other (`worker`).
+    pub(super) fn next_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+        if std::mem::take(&mut self.associations_turn)
+            && let Some(transmit) = self.association_transmit(now, batch)
+        {
+            return Some(transmit);
+        }
+        if let Some(transmit) = self.control_transmit(now, batch) {
+            self.associations_turn = true;
+            return Some(transmit);
+        }
+        self.association_transmit(now, batch)
+    }
+
+    fn association_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+        loop {
+            let (key, transmit) = self.worker.poll_transmit(now, batch)?;
+            if let Some(transmit) = self.address(key, &transmit) {
+                return Some(transmit);
+            }
+        }
+    }
+
     /// Handshake packets, and packets between others.
-    pub(super) fn control_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
+    fn control_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
         while let Some((route, packet)) = self.control.outbox.next_packet() {
             if let Some(transmit) = self.single(batch, route, &packet) {
                 return Some(transmit);

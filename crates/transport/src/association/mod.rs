@@ -70,6 +70,7 @@ use self::scrutiny::Scrutiny;
 use self::sessions::{SessionTimes, Sessions};
 use self::sightings::Sightings;
 use self::validation::Validations;
+use crate::memory::{MemoryBudget, MemoryShare};
 use crate::recovery::AckOutcome;
 use crate::sent_frame::SentFrames;
 use crate::streams::{PeerLimits, StreamEvent, Streams};
@@ -109,6 +110,7 @@ pub struct Association {
     /// Where the answer to the peer's handshake went: the first packet under its keys comes from one of these.
     answered: Vec<Route>,
     streams: Streams,
+    memory: Arc<MemoryShare>,
     candidates: LocalCandidates,
     remote_candidates: RemoteCandidates,
     /// Counts the addresses that the peer was told it is seen at.
@@ -134,12 +136,13 @@ impl Association {
     ///
     /// `first_local` and `first_remote` are the ids that the first INIT and RESP named, `parameters` what the peer
     /// said in them. What this side said must have been [`AssociationConfig::parameters`]. `seed` is 32 octets of
-    /// randomness that nobody else uses: challenges come from it.
+    /// randomness that nobody else uses: challenges come from it. `memory` is what all associations of the node share.
     #[must_use]
     #[expect(clippy::too_many_arguments, reason = "all that a handshake has shown")]
     pub fn new(
         now: Time,
         config: Arc<AssociationConfig>,
+        memory: &Arc<MemoryBudget>,
         local: NodeId,
         remote: NodeId,
         incarnations: Incarnations,
@@ -163,6 +166,7 @@ impl Association {
         };
         let theirs = u32::try_from(parameters.max_udp_payload).unwrap_or(u32::MAX);
         let payload_max = config.udp_payload_max.min(theirs).min(UDP_PAYLOAD_MAX);
+        let memory = MemoryShare::new(memory);
         let paths = Paths::new(config.paths_max, parameters.max_ack_delay, payload_max);
         Self {
             remote,
@@ -178,7 +182,8 @@ impl Association {
             sightings: Sightings::default(),
             responses: Responses::default(),
             answered: Vec::new(),
-            streams: Streams::new(local < remote, &config.streams, &peer),
+            streams: Streams::new(local < remote, &config.streams, &peer, &memory),
+            memory,
             candidates: LocalCandidates::default(),
             remote_candidates: RemoteCandidates::default(),
             observations: 0,
@@ -453,6 +458,12 @@ impl Association {
     pub fn ping(&mut self, now: Time) -> PingId {
         self.activity.on_use(now);
         self.pings.ask()
+    }
+
+    /// What this association has of its node's memory: for whoever buffers octets of its streams elsewhere.
+    #[must_use]
+    pub fn memory(&self) -> &Arc<MemoryShare> {
+        &self.memory
     }
 
     /// Whether the path is kept open while nobody uses the association.

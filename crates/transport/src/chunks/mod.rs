@@ -19,6 +19,10 @@ const CHUNK_MIN: usize = 256;
 /// octets and not allocations. Above, copying costs more than keeping the piece.
 const COPIED_MAX: usize = 1_024;
 
+/// A piece that is handed on is filled to this part at least, so that what waits elsewhere takes little more than its octets. A copy
+/// of less than 16 KiB, when bursts become smaller; the next pieces are.
+const FILL_MIN: usize = 4;
+
 /// A queue of octets, each at its offset: written at the end, looked at anywhere, forgotten from the front.
 ///
 /// ```
@@ -54,6 +58,8 @@ pub struct ChunkQueue {
     empty_at: u64,
     /// Pieces taken off the front so far.
     popped: u64,
+    /// Octets of the first piece that are forgotten: it is kept as a whole.
+    head_waste: usize,
     /// The piece, counted from the first there ever was, that was copied from last: the next copy mostly goes on there.
     cursor: Cell<u64>,
 }
@@ -105,11 +111,37 @@ impl ChunkQueue {
         self.end() == self.start
     }
 
+    /// Octets that the queue keeps alive: those in it, the room behind them, and what is forgotten of a piece that is not. A piece
+    /// that was [handed over](Self::push) counts for its octets.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        self.len() + self.tail.capacity() - self.tail.len() + self.head_waste
+    }
+
+    /// Octets that [`write`](Self::write) would allocate for the first of so many octets: 0 while there is room.
+    #[must_use]
+    pub fn next_piece(&self, octets: usize) -> usize {
+        match octets.checked_sub(self.tail.capacity() - self.tail.len()) {
+            None | Some(0) => 0,
+            Some(rest) => self.piece_size(rest.min(CHUNK_MAX), self.tail.capacity()),
+        }
+    }
+
     /// Copies `data` to the end.
-    pub fn write(&mut self, mut data: &[u8]) {
+    pub fn write(&mut self, data: &[u8]) {
+        self.write_in(data, usize::MAX);
+    }
+
+    /// The same without a thought for what comes later: no more is allocated than these octets take. For when memory is short.
+    pub fn write_exactly(&mut self, data: &[u8]) {
+        self.write_in(data, 0);
+    }
+
+    /// Pieces above `piece_max` are made as large as what they are for.
+    fn write_in(&mut self, mut data: &[u8], piece_max: usize) {
         while !data.is_empty() {
             if self.tail.len() == self.tail.capacity() {
-                self.begin_piece(data.len().min(CHUNK_MAX));
+                self.begin_piece(data.len().min(CHUNK_MAX), piece_max);
             }
             let room = self.tail.capacity() - self.tail.len();
             let (now, later) = data.split_at(data.len().min(room));
@@ -120,8 +152,17 @@ impl ChunkQueue {
 
     /// Copies `data` to the end, into one piece: whoever takes it out later gets it whole.
     pub fn write_whole(&mut self, data: &[u8]) {
+        self.write_whole_in(data, usize::MAX);
+    }
+
+    /// The same without a thought for what comes later: the piece is as large as `data`.
+    pub(crate) fn write_whole_exactly(&mut self, data: &[u8]) {
+        self.write_whole_in(data, 0);
+    }
+
+    fn write_whole_in(&mut self, data: &[u8], piece_max: usize) {
         if self.tail.capacity() - self.tail.len() < data.len() {
-            self.begin_piece(data.len());
+            self.begin_piece(data.len(), piece_max);
         }
         self.tail.extend_from_slice(data);
     }
@@ -132,6 +173,20 @@ impl ChunkQueue {
             return self.write(&octets);
         }
         self.take_over(octets);
+    }
+
+    /// The same without a thought for what comes later: nothing is allocated beside the octets.
+    pub fn push_exactly(&mut self, octets: Bytes) {
+        if octets.len() <= COPIED_MAX {
+            return self.write_exactly(&octets);
+        }
+        if self.tail.len() < self.tail.capacity() {
+            self.split_tail();
+            self.tail = Vec::new();
+        } else {
+            self.seal_tail();
+        }
+        self.add_piece(octets);
     }
 
     /// Takes over all that another queue holds, to the end. What lies in one piece there does so here.
@@ -146,12 +201,21 @@ impl ChunkQueue {
     }
 
     fn take_over(&mut self, octets: Bytes) {
-        if 2 * self.tail.len() < self.tail.capacity() {
-            // Little octets between large pieces must not keep the memory of large pieces each.
-            self.split_tail();
+        self.end_tail(2);
+        self.add_piece(octets);
+    }
+
+    /// Octets that [`push`](Self::push) would allocate at most beside so many that are handed over.
+    #[must_use]
+    pub fn pushed_piece(&self, octets: usize) -> usize {
+        if octets <= COPIED_MAX {
+            self.next_piece(octets)
         } else {
-            self.seal_tail();
+            self.tail.len()
         }
+    }
+
+    fn add_piece(&mut self, octets: Bytes) {
         let start = self.tail_start;
         self.tail_start += octets.len() as u64;
         self.chunks.push_back(Chunk { start, octets });
@@ -163,13 +227,15 @@ impl ChunkQueue {
             return None;
         }
         if self.chunks.is_empty() {
-            self.seal_tail();
+            self.end_tail(FILL_MIN);
         }
         let chunk = self.chunks.front_mut()?;
         let octets = if chunk.octets.len() <= max {
             self.popped += 1;
+            self.head_waste = 0;
             self.chunks.pop_front()?.octets
         } else {
+            self.head_waste += max;
             chunk.start += max as u64;
             chunk.octets.split_to(max)
         };
@@ -188,6 +254,7 @@ impl ChunkQueue {
         self.start = self.start.saturating_sub(octets.len() as u64);
         let start = self.start;
         self.popped = self.popped.saturating_sub(1);
+        self.head_waste = 0;
         self.chunks.push_front(Chunk { start, octets });
     }
 
@@ -258,16 +325,18 @@ impl ChunkQueue {
             return self.clear();
         }
         if offset > self.tail_start {
-            self.seal_tail();
+            self.end_tail(FILL_MIN);
         }
         self.start = self.start.max(offset);
         while let Some(chunk) = self.chunks.front_mut() {
             let gone = usize::try_from(self.start - chunk.start).unwrap_or(usize::MAX);
             if gone < chunk.octets.len() {
+                self.head_waste += gone;
                 chunk.octets.advance(gone);
                 chunk.start = self.start;
                 return;
             }
+            self.head_waste = 0;
             self.popped += 1;
             self.chunks.pop_front();
         }
@@ -292,28 +361,43 @@ impl ChunkQueue {
         complete.sum::<usize>() + self.tail.capacity()
     }
 
+    /// Ends the piece that is written to. Little octets must not keep the memory of a large piece: one that is filled to less than
+    /// the `least`th part stays here, and its octets are copied.
+    fn end_tail(&mut self, least: usize) {
+        if least * self.tail.len() < self.tail.capacity() {
+            self.split_tail();
+        } else {
+            self.seal_tail();
+        }
+    }
+
     /// Ends the piece that is written to with a copy of what is in it, and keeps its memory for what comes.
     fn split_tail(&mut self) {
         if self.tail.is_empty() {
             return;
         }
-        let start = self.tail_start;
-        self.tail_start += self.tail.len() as u64;
-        let octets = Bytes::copy_from_slice(&self.tail);
-        self.chunks.push_back(Chunk { start, octets });
+        self.add_piece(Bytes::copy_from_slice(&self.tail));
         self.tail.clear();
     }
 
     /// Begins a new piece, since the last one has no room for the next `wanted` octets.
-    fn begin_piece(&mut self, wanted: usize) {
+    fn begin_piece(&mut self, wanted: usize, piece_max: usize) {
+        let size = self.piece_size(wanted, self.tail.len());
         self.expected = (2 * self.tail.len()).clamp(self.expected, CHUNK_MAX);
         self.seal_tail();
-        let size = wanted.max(self.expected).next_power_of_two();
-        self.tail = if size == CHUNK_MAX {
+        self.tail = if size > piece_max {
+            Vec::with_capacity(wanted)
+        } else if size == CHUNK_MAX {
             pool::take()
         } else {
-            Vec::with_capacity(size.max(CHUNK_MIN))
+            Vec::with_capacity(size)
         };
+    }
+
+    /// How large a piece should be that begins with so many octets, after one with `before`.
+    fn piece_size(&self, wanted: usize, before: usize) -> usize {
+        let expected = (2 * before).clamp(self.expected, CHUNK_MAX);
+        wanted.max(expected).next_power_of_two().max(CHUNK_MIN)
     }
 
     /// Ends the piece that is written to.
@@ -322,10 +406,7 @@ impl ChunkQueue {
             return;
         }
         let octets = pool::share(std::mem::take(&mut self.tail));
-        let used = octets.len();
-        let start = self.tail_start;
-        self.tail_start += used as u64;
-        self.chunks.push_back(Chunk { start, octets });
+        self.add_piece(octets);
     }
 }
 

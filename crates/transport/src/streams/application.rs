@@ -6,8 +6,8 @@ use keyway_wire::{ServiceName, StreamId, StreamKind, VarInt};
 use super::Streams;
 use super::datagrams::{DatagramBudget, DatagramQueue};
 use super::error::{OpenError, ReadError, SendDatagramError, WriteError};
-use super::flow::ReceiveCredit;
 use super::receive::ReceiveStream;
+use super::receive_memory::ReceiveMemory;
 use super::schedule::Queue;
 use super::send::Octets;
 use crate::DatagramBuffer;
@@ -42,7 +42,8 @@ impl Streams {
     ///
     /// See [`WriteError`].
     pub(crate) fn write(&mut self, id: StreamId, data: &[u8]) -> Result<usize, WriteError> {
-        self.append(id, data.len(), |count| Octets::Borrowed(&data[..count]))
+        let take = |count| Octets::Borrowed(&data[..count]);
+        self.append(id, data.len(), true, take)
     }
 
     /// The same without copying: what is taken is split off the front of `data`.
@@ -51,7 +52,9 @@ impl Streams {
     ///
     /// See [`WriteError`].
     pub(crate) fn write_chunk(&mut self, id: StreamId, data: &mut Bytes) -> Result<(), WriteError> {
-        self.append(id, data.len(), |count| Octets::Owned(data.split_to(count)))?;
+        let wanted = data.len();
+        let take = |count| Octets::Owned(data.split_to(count));
+        self.append(id, wanted, false, take)?;
         Ok(())
     }
 
@@ -59,20 +62,25 @@ impl Streams {
         &mut self,
         id: StreamId,
         wanted: usize,
+        borrowed: bool,
         take: impl FnOnce(usize) -> Octets<'a>,
     ) -> Result<usize, WriteError> {
         let stream = self.table.get(id).ok_or(WriteError::Unknown)?;
         if let Some(reason) = &self.ended {
             return Err(WriteError::Ended(reason.clone()));
         }
-        let left = self.send_memory.left_for(stream.send.buffered());
+        let left = self.send_memory.left_for(stream.send.buffered(), wanted);
         let admitted = stream.send.admit(wanted, left, &self.limits);
         if stream.send.waits_for_memory() {
             self.send_memory.wait(id);
         }
         let count = admitted?;
-        stream.send.append(take(count));
+        let piece = stream.send.piece(count, borrowed);
+        let ample = self.send_memory.affords(count, piece);
+        stream.send.append(take(count), ample);
         self.send_memory.take(count);
+        let (before, after) = stream.send.recount();
+        self.send_memory.count(before, after);
         if stream.may_send() && count > 0 {
             self.schedule
                 .enqueue(Queue::Ready, id, &mut stream.standing);
@@ -112,7 +120,8 @@ impl Streams {
         }
         self.schedule
             .enqueue(Queue::Control, id, &mut stream.standing);
-        self.free_send_memory(freed);
+        let counts = stream.send.recount();
+        self.free_send_memory(freed, counts);
     }
 
     /// Gives up what was not read and what may come; the peer's writer is told the code. Changes nothing on a stream that
@@ -152,10 +161,14 @@ impl Streams {
     fn read_by<T>(
         &mut self,
         id: StreamId,
-        read: impl FnOnce(&mut ReceiveStream, &mut ReceiveCredit) -> Result<T, ReadError>,
+        read: impl FnOnce(&mut ReceiveStream, &mut ReceiveMemory) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let stream = self.table.get(id).ok_or(ReadError::Unknown)?;
         let read = read(&mut stream.receive, &mut self.receive_credit);
+        if self.ended.is_some() {
+            // Whoever reads after the end keeps it elsewhere, and counts it there.
+            self.receive_credit.rest();
+        }
         match (&read, &self.ended) {
             (Err(ReadError::Blocked), Some(reason)) => {
                 return Err(ReadError::Ended(reason.clone()));

@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use keyway_wire::planted::{Fault, planted};
 
+use super::receive_memory::Room;
 use super::ring::Ring;
 use crate::ChunkQueue;
 use crate::range_set::RangeSet;
+
+/// What a piece beyond a gap takes beside its octets: its range, in a list that may be half empty.
+const GAP_COST: usize = 32;
 
 /// Octets received and not yet read.
 ///
@@ -61,6 +65,7 @@ impl Assembler {
         offset: u64,
         data: &[u8],
         gaps_max: usize,
+        room: Room,
     ) -> Result<(), TooManyGaps> {
         let end = offset + data.len() as u64;
         let next = self.ready.end();
@@ -69,7 +74,10 @@ impl Assembler {
         }
         if let Some(known) = next.checked_sub(offset) {
             let new = usize::try_from(known).map_or(&[][..], |known| &data[known..]);
-            self.ready.write(new);
+            match room {
+                Room::Ample => self.ready.write(new),
+                Room::Exact => self.ready.write_exactly(new),
+            }
             self.take_what_was_early();
             return Ok(());
         }
@@ -81,6 +89,28 @@ impl Assembler {
             self.early.write(offset, data);
         }
         Ok(())
+    }
+
+    /// What [`insert`](Self::insert) of so many octets would allocate beside them: for what waits beyond a gap, which cannot be helped,
+    /// and for octets that may follow.
+    #[inline]
+    pub(super) fn cost(&self, offset: u64, octets: usize) -> (u64, u64) {
+        let next = self.ready.end();
+        if offset <= next {
+            return (0, self.ready.next_piece(octets) as u64);
+        }
+        let highest = self.highest().max(offset + octets as u64);
+        let grown = self.early.capacity_for(highest - next) as u64;
+        let grown = grown.saturating_sub(self.early.capacity() as u64);
+        (grown + GAP_COST as u64, 0)
+    }
+
+    /// Octets allocated, or kept alive, with the room that what is early will take once it is in order.
+    #[inline]
+    pub(super) fn footprint(&self) -> u64 {
+        let early = self.highest() - self.ready.end();
+        let gaps = self.beyond.range_count() * GAP_COST;
+        (self.ready.footprint() + self.early.capacity() + gaps) as u64 + early
     }
 
     /// Moves octets in order to `out` and returns how many.
@@ -135,7 +165,7 @@ impl Assembler {
             let mut rest = self.ready.end().min(range.end)..range.end;
             while !rest.is_empty() {
                 let piece = self.early.slice(rest.clone());
-                self.ready.write(piece);
+                self.ready.write_exactly(piece);
                 rest.start += piece.len() as u64;
             }
             self.beyond.pop_first();
@@ -173,10 +203,14 @@ mod tests {
     #[test]
     fn an_octet_is_readable_when_all_before_it_are_there() {
         let mut assembler = Assembler::default();
-        assembler.insert(5, &piece(5..10), GAPS_MAX).unwrap();
+        assembler
+            .insert(5, &piece(5..10), GAPS_MAX, Room::Ample)
+            .unwrap();
         assert_eq!(assembler.readable(), 0);
         assert!(!assembler.has_all_below(10));
-        assembler.insert(0, &piece(0..5), GAPS_MAX).unwrap();
+        assembler
+            .insert(0, &piece(0..5), GAPS_MAX, Room::Ample)
+            .unwrap();
         assert!(assembler.has_all_below(10));
         assert!(!assembler.has_all_below(11));
         assert_eq!(read_all(&mut assembler), piece(0..10));
@@ -187,12 +221,20 @@ mod tests {
     #[test]
     fn octets_are_read_once_however_often_they_come() {
         let mut assembler = Assembler::default();
-        assembler.insert(0, &piece(0..10), GAPS_MAX).unwrap();
+        assembler
+            .insert(0, &piece(0..10), GAPS_MAX, Room::Ample)
+            .unwrap();
         let mut out = [0; 4];
         assert_eq!(assembler.read(&mut out), 4);
-        assembler.insert(0, &piece(0..10), GAPS_MAX).unwrap();
-        assembler.insert(2, &piece(2..14), GAPS_MAX).unwrap();
-        assembler.insert(0, &piece(0..4), GAPS_MAX).unwrap();
+        assembler
+            .insert(0, &piece(0..10), GAPS_MAX, Room::Ample)
+            .unwrap();
+        assembler
+            .insert(2, &piece(2..14), GAPS_MAX, Room::Ample)
+            .unwrap();
+        assembler
+            .insert(0, &piece(0..4), GAPS_MAX, Room::Ample)
+            .unwrap();
         assert_eq!(read_all(&mut assembler), piece(4..14));
         assert_eq!(assembler.readable(), 0);
     }
@@ -202,23 +244,26 @@ mod tests {
     fn a_flood_of_gaps_is_refused_and_the_oldest_piece_still_taken() {
         let mut assembler = Assembler::default();
         for index in 0..1_000u64 {
-            let taken = assembler.insert(index * 2 + 1, &[1], 16);
+            let taken = assembler.insert(index * 2 + 1, &[1], 16, Room::Ample);
             assert_eq!(taken.is_ok(), index < 16);
         }
         assert_eq!(assembler.beyond.range_count(), 16);
         assert!(assembler.memory() <= 256);
-        assembler.insert(2, &[2], 16).unwrap();
-        assembler.insert(0, &[0], 16).unwrap();
+        assembler.insert(2, &[2], 16, Room::Ample).unwrap();
+        assembler.insert(0, &[0], 16, Room::Ample).unwrap();
         assert_eq!(assembler.readable(), 4);
     }
 
     #[test]
     fn a_refused_piece_changes_nothing() {
         let mut assembler = Assembler::default();
-        assembler.insert(1, &[1], 1).unwrap();
-        assert_eq!(assembler.insert(1 << 40, &[9; 500], 1), Err(TooManyGaps));
+        assembler.insert(1, &[1], 1, Room::Ample).unwrap();
+        assert_eq!(
+            assembler.insert(1 << 40, &[9; 500], 1, Room::Ample),
+            Err(TooManyGaps)
+        );
         assert_eq!(assembler.memory(), 256);
-        assembler.insert(0, &[0], 1).unwrap();
+        assembler.insert(0, &[0], 1, Room::Ample).unwrap();
         assert_eq!(read_all(&mut assembler), [0, 1]);
     }
 
@@ -226,7 +271,7 @@ mod tests {
     fn an_empty_piece_leaves_no_trace() {
         let mut assembler = Assembler::default();
         for offset in [0, 7, 1 << 40] {
-            assembler.insert(offset, &[], 0).unwrap();
+            assembler.insert(offset, &[], 0, Room::Ample).unwrap();
         }
         assert_eq!((assembler.readable(), assembler.memory()), (0, 0));
     }
@@ -263,11 +308,11 @@ mod tests {
                 match step {
                     Step::Insert { ahead, len } => {
                         let range = at + ahead..at + ahead + len;
-                        let _ = assembler.insert(range.start, &piece(range), 4);
+                        let _ = assembler.insert(range.start, &piece(range), 4, Room::Ample);
                     }
                     Step::Again { back, len } => {
                         let range = at.saturating_sub(back)..at.saturating_sub(back) + len;
-                        let _ = assembler.insert(range.start, &piece(range), 4);
+                        let _ = assembler.insert(range.start, &piece(range), 4, Room::Ample);
                     }
                     Step::Read(most) => {
                         let mut out = vec![0; most];
@@ -286,7 +331,7 @@ mod tests {
                 prop_assert!(assembler.memory() as u64 <= 2 * (assembler.highest() - assembler.read_end()) + 65_536);
             }
             let at = assembler.read_end();
-            assembler.insert(at, &piece(at..at + 2_000), 0).unwrap();
+            assembler.insert(at, &piece(at..at + 2_000), 0, Room::Ample).unwrap();
             prop_assert_eq!(read_all(&mut assembler), piece(at..at + 2_000));
         }
     }

@@ -1,24 +1,53 @@
 //! Datagrams waiting to be sent, or to be read.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::error::SendDatagramError;
+use super::limits::StreamLimits;
 use crate::DatagramBuffer;
+use crate::memory::{Loan, MemoryShare};
 
 /// What each waiting datagram is charged beside its octets: more than its place in the queue takes. Without it a peer could fill
 /// memory with empty ones.
 const OVERHEAD: usize = 64;
+
+/// What a flow with datagrams in it keeps beside them where they share pieces of memory: the rest of two pieces. Datagrams share none
+/// where there is no memory for that.
+const PIECES: u64 = 2 * 64 * 1024;
 
 /// Memory that the flows of an association share in one direction.
 #[derive(Debug)]
 pub(super) struct DatagramBudget {
     max: usize,
     used: usize,
+    loan: Loan,
+    /// Whether one may wait at any time.
+    always_one: bool,
 }
 
 impl DatagramBudget {
-    pub(super) fn new(max: usize) -> Self {
-        Self { max, used: 0 }
+    pub(super) fn new(limits: &StreamLimits, share: &Arc<MemoryShare>) -> Self {
+        Self {
+            max: limits.datagram_queue_max,
+            used: 0,
+            loan: Loan::new(share, limits.datagram_floor()),
+            always_one: false,
+        }
+    }
+
+    /// The same, where one may wait at any time, however large: nothing else would tell an application when there is memory again.
+    pub(super) fn with_always_one(self) -> Self {
+        Self {
+            always_one: true,
+            ..self
+        }
+    }
+
+    /// Gives back memory that is left over.
+    pub(super) fn rest(&mut self) {
+        self.loan.rest();
     }
 
     /// Whether at least half is free.
@@ -45,6 +74,8 @@ impl DatagramBudget {
 pub(super) struct DatagramQueue {
     waiting: DatagramBuffer,
     charged: usize,
+    /// Whether memory was taken for [`PIECES`].
+    shares_pieces: bool,
 }
 
 /// There is no room for another datagram.
@@ -77,9 +108,19 @@ impl DatagramQueue {
         if self.charged + charge > budget.left().saturating_sub(charge) {
             return Err(QueueFull);
         }
+        if !budget.loan.try_use(charge as u64) {
+            if !budget.always_one || !budget.is_unused() {
+                return Err(QueueFull);
+            }
+            budget.loan.use_secured(charge as u64);
+        }
         self.charged += charge;
         budget.used += charge;
-        self.waiting.push(data);
+        if self.may_share_pieces(budget) {
+            self.waiting.push(data);
+        } else {
+            self.waiting.push_exactly(data);
+        }
         Ok(())
     }
 
@@ -90,12 +131,14 @@ impl DatagramQueue {
         budget: &mut DatagramBudget,
     ) -> Result<(), QueueFull> {
         let charge = datagrams.octets() + OVERHEAD * datagrams.len();
-        if self.charged + charge <= budget.left().saturating_sub(charge) {
+        let fits = self.charged + charge <= budget.left().saturating_sub(charge);
+        if fits && self.may_share_pieces(budget) && budget.loan.try_use(charge as u64) {
             self.charged += charge;
             budget.used += charge;
             self.waiting.append(datagrams);
             return Ok(());
         }
+        self.on_emptied(budget);
         while let Some(datagram) = datagrams.front() {
             self.push(datagram, budget)?;
             datagrams.discard();
@@ -105,8 +148,13 @@ impl DatagramQueue {
 
     /// Moves everything to the end of `datagrams`.
     pub(super) fn move_to(&mut self, datagrams: &mut DatagramBuffer, budget: &mut DatagramBudget) {
-        budget.used -= std::mem::take(&mut self.charged);
+        let charged = std::mem::take(&mut self.charged);
+        budget.used -= charged;
+        budget.loan.give_back(charged as u64);
         datagrams.append(&mut self.waiting);
+        self.on_emptied(budget);
+        // Whoever takes them counts them, and has to find the memory that they had here.
+        budget.loan.rest();
     }
 
     /// Appends a datagram, and for that throws away as many of the oldest as it takes. The new one is thrown away only
@@ -122,8 +170,11 @@ impl DatagramQueue {
     /// Takes the oldest out.
     pub(super) fn pop(&mut self, budget: &mut DatagramBudget) -> Option<Bytes> {
         let data = self.waiting.pop()?;
-        self.charged -= data.len() + OVERHEAD;
-        budget.used -= data.len() + OVERHEAD;
+        let charge = data.len() + OVERHEAD;
+        self.charged -= charge;
+        budget.used -= charge;
+        budget.loan.give_back(charge as u64);
+        self.on_emptied(budget);
         Some(data)
     }
 
@@ -134,7 +185,23 @@ impl DatagramQueue {
         };
         self.charged -= length + OVERHEAD;
         budget.used -= length + OVERHEAD;
+        budget.loan.give_back((length + OVERHEAD) as u64);
+        self.on_emptied(budget);
         true
+    }
+
+    /// Whether there is memory for what datagrams keep beside themselves if they share pieces. That is decided for the first.
+    fn may_share_pieces(&mut self, budget: &mut DatagramBudget) -> bool {
+        if self.waiting.is_empty() && !self.shares_pieces {
+            self.shares_pieces = budget.loan.try_use(PIECES);
+        }
+        self.shares_pieces
+    }
+
+    fn on_emptied(&mut self, budget: &mut DatagramBudget) {
+        if self.waiting.is_empty() && std::mem::take(&mut self.shares_pieces) {
+            budget.loan.give_back(PIECES);
+        }
     }
 
     /// Throws everything away.
@@ -146,10 +213,40 @@ impl DatagramQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::MemoryBudget;
+
+    fn budget(max: usize) -> DatagramBudget {
+        budget_of(max, 1 << 30)
+    }
+
+    /// The same in a node that has so much memory.
+    fn budget_of(max: usize, node: u64) -> DatagramBudget {
+        let limits = StreamLimits {
+            datagram_queue_max: max,
+            ..StreamLimits::default()
+        };
+        DatagramBudget::new(&limits, &MemoryShare::new(&MemoryBudget::new(node)))
+    }
+
+    #[test]
+    fn where_the_node_has_no_memory_left_there_is_the_floor_or_one_datagram() {
+        let (mut queue, mut budget) = (DatagramQueue::default(), budget_of(1 << 20, 0));
+        for _ in 0..100 {
+            queue.push_dropping_oldest(&[7; 1_000 - OVERHEAD], &mut budget);
+        }
+        assert_eq!(queue.waiting.len(), 4, "of 4 KiB");
+        queue.clear(&mut budget);
+        assert_eq!(queue.push(&[7; 60_000], &mut budget), Err(QueueFull));
+        let mut budget = budget.with_always_one();
+        queue.push(&[7; 60_000], &mut budget).unwrap();
+        assert_eq!(queue.push(&[], &mut budget), Err(QueueFull));
+        assert_eq!(queue.pop(&mut budget).map(|data| data.len()), Some(60_000));
+        assert_eq!((budget.used, budget.loan.used()), (0, 0));
+    }
 
     #[test]
     fn datagrams_come_out_in_order_and_give_their_room_back() {
-        let (mut queue, mut budget) = (DatagramQueue::default(), DatagramBudget::new(10_000));
+        let (mut queue, mut budget) = (DatagramQueue::default(), budget(10_000));
         for octet in 0..5 {
             queue.push(&[octet; 10], &mut budget).unwrap();
         }
@@ -163,7 +260,7 @@ mod tests {
 
     #[test]
     fn many_are_appended_as_far_as_there_is_room_and_moved_on_at_once() {
-        let (mut queue, mut budget) = (DatagramQueue::default(), DatagramBudget::new(20_000));
+        let (mut queue, mut budget) = (DatagramQueue::default(), budget(20_000));
         let mut datagrams = DatagramBuffer::default();
         let mut expected = Vec::new();
         for octet in 0..12 {
@@ -187,7 +284,7 @@ mod tests {
     // L5: memory stays constant whatever the number.
     #[test]
     fn empty_datagrams_are_charged() {
-        let (mut queue, mut budget) = (DatagramQueue::default(), DatagramBudget::new(6_400));
+        let (mut queue, mut budget) = (DatagramQueue::default(), budget(6_400));
         for _ in 0..1_000 {
             queue.push_dropping_oldest(&[], &mut budget);
         }
@@ -197,10 +294,7 @@ mod tests {
     // R9.15
     #[test]
     fn the_newest_are_kept_on_receiving() {
-        let (mut queue, mut budget) = (
-            DatagramQueue::default(),
-            DatagramBudget::new(2 * (OVERHEAD + 4) * 3),
-        );
+        let (mut queue, mut budget) = (DatagramQueue::default(), budget(2 * (OVERHEAD + 4) * 3));
         for index in 0u32..10 {
             queue.push_dropping_oldest(&index.to_be_bytes(), &mut budget);
         }
@@ -210,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_flow_that_nobody_reads_leaves_room_for_others() {
-        let mut budget = DatagramBudget::new(100_000);
+        let mut budget = budget(100_000);
         let (mut greedy, mut modest) = (DatagramQueue::default(), DatagramQueue::default());
         while greedy.push(&[0; 936], &mut budget).is_ok() {}
         assert_eq!(greedy.waiting.len(), 50);
@@ -221,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_datagram_larger_than_the_budget_displaces_nothing() {
-        let (mut queue, mut budget) = (DatagramQueue::default(), DatagramBudget::new(1_000));
+        let (mut queue, mut budget) = (DatagramQueue::default(), budget(1_000));
         queue.push(&[1], &mut budget).unwrap();
         queue.push_dropping_oldest(&[0; 2_000], &mut budget);
         assert_eq!(queue.waiting.front(), Some(&[1][..]));

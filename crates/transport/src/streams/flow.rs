@@ -127,11 +127,13 @@ impl ReceiveCredit {
         }
     }
 
-    /// Credit for all streams together.
-    pub(super) fn shared(window: u64, window_max: u64) -> Self {
+    /// Credit for all streams together, of which the peer was told the first `granted` octets.
+    pub(super) fn shared(granted: u64, window: u64, window_max: u64) -> Self {
+        let credit = Self::new(window, window_max);
         Self {
             shared: true,
-            ..Self::new(window, window_max)
+            granted: granted.min(credit.window),
+            ..credit
         }
     }
 
@@ -170,14 +172,34 @@ impl ReceiveCredit {
     /// Whether the peer should hear of more credit: a quarter of the window, so that a fast sender never waits and a slow
     /// one costs few frames.
     pub(super) fn is_due(&self) -> bool {
-        self.lost || self.target() - self.granted >= (self.window / 4).max(1)
+        self.lost || self.wanted() >= self.step()
+    }
+
+    /// What of [`wanted`](Self::wanted) is worth a frame.
+    pub(super) fn step(&self) -> u64 {
+        (self.window / 4).max(1)
+    }
+
+    /// Octets that could be granted by now.
+    pub(super) fn wanted(&self) -> u64 {
+        self.target() - self.granted
+    }
+
+    /// Whether the frame that granted was lost.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// Grants what is read by now, in a wider window if the reader was fast. Returns the limit to tell.
     pub(super) fn grant(&mut self, now: Time, rtt: Duration) -> u64 {
         self.tune(now, rtt);
+        self.grant_more(self.wanted())
+    }
+
+    /// Grants so many octets more. Returns the limit to tell.
+    pub(super) fn grant_more(&mut self, octets: u64) -> u64 {
         self.lost = false;
-        self.granted = self.target();
+        self.granted += octets;
         self.granted
     }
 
@@ -198,7 +220,8 @@ impl ReceiveCredit {
             .clamp(self.granted, VarInt::MAX.value())
     }
 
-    fn tune(&mut self, now: Time, rtt: Duration) {
+    /// Widens the window if the reader was fast.
+    pub(super) fn tune(&mut self, now: Time, rtt: Duration) {
         let Some((start, consumed)) = self.since else {
             self.since = Some((now, self.consumed));
             return;
@@ -330,7 +353,7 @@ mod tests {
 
     #[test]
     fn unread_octets_take_no_shared_credit_before_memory_runs_out() {
-        let mut credit = ReceiveCredit::shared(1000, 3000);
+        let mut credit = ReceiveCredit::shared(1000, 1000, 3000);
         credit.receive(1000);
         assert!(credit.is_due());
         assert_eq!(credit.grant(millis(0), RTT), 2000);

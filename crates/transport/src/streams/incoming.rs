@@ -7,6 +7,7 @@ use keyway_wire::{
 };
 
 use super::schedule::Queue;
+use super::table::Touched;
 use super::{Accepted, StreamEvent, StreamViolation, Streams};
 
 /// Each takes one frame from an authentic packet. A frame about a stream that is over changes nothing: it was sent before
@@ -25,12 +26,10 @@ impl Streams {
             // Parsing the frame has checked the name.
             return Ok(Accepted::Yes);
         };
-        let Some(stream) = self
-            .table
-            .touch(id, &self.limits)?
-            .filter(|stream| stream.kind.is_none())
-        else {
-            return Ok(Accepted::Yes);
+        let stream = match self.table.touch(id, &self.limits)? {
+            Touched::Stream(stream) if stream.kind.is_none() => stream,
+            Touched::Stream(_) | Touched::Over => return Ok(Accepted::Yes),
+            Touched::NoMemory => return Ok(Accepted::Dropped),
         };
         if frame.kind == StreamKind::Bytes && stream.flow.is_some() {
             return Err(StreamViolation::NoFlow { stream: id });
@@ -70,8 +69,10 @@ impl Streams {
             self.table.check(id)?;
             return Ok(Accepted::Yes);
         }
-        let Some(stream) = self.table.touch(id, &self.limits)? else {
-            return Ok(Accepted::Yes);
+        let stream = match self.table.touch(id, &self.limits)? {
+            Touched::Stream(stream) => stream,
+            Touched::Over => return Ok(Accepted::Yes),
+            Touched::NoMemory => return Ok(Accepted::Dropped),
         };
         let accepted =
             stream
@@ -88,8 +89,10 @@ impl Streams {
 
     pub(crate) fn on_reset(&mut self, frame: &ResetFrame) -> Result<Accepted, StreamViolation> {
         let id = frame.stream;
-        let Some(stream) = self.table.touch(id, &self.limits)? else {
-            return Ok(Accepted::Yes);
+        let stream = match self.table.touch(id, &self.limits)? {
+            Touched::Stream(stream) => stream,
+            Touched::Over => return Ok(Accepted::Yes),
+            Touched::NoMemory => return Ok(Accepted::Dropped),
         };
         stream.receive.on_reset(frame, &mut self.receive_credit)?;
         if stream.kind.is_some() && stream.receive.wakes_reader() {
@@ -101,8 +104,10 @@ impl Streams {
 
     pub(crate) fn on_stop(&mut self, frame: &StopFrame) -> Result<Accepted, StreamViolation> {
         let id = frame.stream;
-        let Some(stream) = self.table.touch(id, &self.limits)? else {
-            return Ok(Accepted::Yes);
+        let stream = match self.table.touch(id, &self.limits)? {
+            Touched::Stream(stream) => stream,
+            Touched::Over => return Ok(Accepted::Yes),
+            Touched::NoMemory => return Ok(Accepted::Dropped),
         };
         let Some(freed) = stream.send.stop(frame.code) else {
             return Ok(Accepted::Yes);
@@ -118,7 +123,8 @@ impl Streams {
                 code: frame.code,
             });
         }
-        self.free_send_memory(freed);
+        let counts = stream.send.recount();
+        self.free_send_memory(freed, counts);
         Ok(Accepted::Yes)
     }
 
@@ -141,10 +147,12 @@ impl Streams {
             // It says nothing new: not worth a stream.
             return Ok(Accepted::Yes);
         }
-        if let Some(stream) = self.table.touch(id, &self.limits)?
-            && stream.send.raise(frame.max)
-            && stream.may_send()
-        {
+        let stream = match self.table.touch(id, &self.limits)? {
+            Touched::Stream(stream) => stream,
+            Touched::Over => return Ok(Accepted::Yes),
+            Touched::NoMemory => return Ok(Accepted::Dropped),
+        };
+        if stream.send.raise(frame.max) && stream.may_send() {
             self.schedule
                 .enqueue(Queue::Ready, id, &mut stream.standing);
         }
@@ -193,8 +201,10 @@ impl Streams {
         frame: &DatagramFrame<'_>,
     ) -> Result<Accepted, StreamViolation> {
         let id = frame.flow;
-        let Some(stream) = self.table.touch(id, &self.limits)? else {
-            return Ok(Accepted::Yes);
+        let stream = match self.table.touch(id, &self.limits)? {
+            Touched::Stream(stream) => stream,
+            Touched::Over => return Ok(Accepted::Yes),
+            Touched::NoMemory => return Ok(Accepted::Dropped),
         };
         if stream.kind == Some(StreamKind::Bytes) {
             return Err(StreamViolation::NoFlow { stream: id });

@@ -19,12 +19,13 @@
 //! | what                           | bound                                                                     |
 //! |--------------------------------|---------------------------------------------------------------------------|
 //! | received, not read             | `window_max`: in order as it is, early in rings of at most twice as much  |
-//! | written, not acknowledged      | `send_buffers_max`, and a piece of up to 64 KiB at each end of a stream   |
+//! | written, not acknowledged      | `send_buffers_max`                                                        |
 //! | pieces to assemble a stream of | `gaps_max`                                                                |
 //! | streams of the peer's          | `streams_max` at a time, and as many skipped ids                          |
 //! | streams of ours                | what the application opens, up to what the peer grants                    |
 //! | datagrams                      | `datagram_queue_max` in each direction                                    |
 //! | events                         | one of each kind for each stream                                          |
+//! | all of that                    | what is guaranteed, and what the node [lends](crate::MemoryBudget)        |
 //!
 //! A stream that is idle holds no buffer, one that is over nothing at all.
 
@@ -41,6 +42,7 @@ mod limits;
 mod outcome;
 mod outgoing;
 mod receive;
+mod receive_memory;
 mod ring;
 mod schedule;
 mod send;
@@ -52,15 +54,18 @@ mod table;
 mod tests;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use keyway_wire::{ServiceName, StreamId, StreamKind};
 
 use self::datagrams::DatagramBudget;
-use self::flow::{ReceiveCredit, SendCredit};
+use self::flow::SendCredit;
+use self::receive_memory::ReceiveMemory;
 use self::schedule::Schedule;
 use self::send_memory::SendMemory;
 use self::table::Table;
 use crate::EndReason;
+use crate::memory::MemoryShare;
 
 pub(crate) use self::error::StreamViolation;
 pub use self::error::{OpenError, ReadError, SendDatagramError, WriteError};
@@ -109,7 +114,7 @@ pub(crate) struct Streams {
     /// What the peer lets us send on all streams together.
     send_credit: SendCredit,
     /// What we let the peer send on all streams together.
-    receive_credit: ReceiveCredit,
+    receive_credit: ReceiveMemory,
     send_memory: SendMemory,
     outgoing_datagrams: DatagramBudget,
     incoming_datagrams: DatagramBudget,
@@ -128,16 +133,21 @@ pub(crate) struct Streams {
 
 impl Streams {
     /// No streams. `we_open_even` is true on the side with the smaller node id; `limits` must be what our transport
-    /// parameters said, `peer` is what the peer's said.
-    pub(crate) fn new(we_open_even: bool, limits: &StreamLimits, peer: &PeerLimits) -> Self {
+    /// parameters said, `peer` is what the peer's said. What buffers take beyond what is guaranteed comes from `share`.
+    pub(crate) fn new(
+        we_open_even: bool,
+        limits: &StreamLimits,
+        peer: &PeerLimits,
+        share: &Arc<MemoryShare>,
+    ) -> Self {
         Self {
             limits: *limits,
-            table: Table::new(we_open_even, limits, peer),
+            table: Table::new(we_open_even, limits, peer, share),
             send_credit: SendCredit::new(peer.max_data),
-            receive_credit: ReceiveCredit::shared(limits.window_initial, limits.window_max),
-            send_memory: SendMemory::new(limits.send_buffers_max),
-            outgoing_datagrams: DatagramBudget::new(limits.datagram_queue_max),
-            incoming_datagrams: DatagramBudget::new(limits.datagram_queue_max),
+            receive_credit: ReceiveMemory::new(limits, share),
+            send_memory: SendMemory::new(limits, share),
+            outgoing_datagrams: DatagramBudget::new(limits, share).with_always_one(),
+            incoming_datagrams: DatagramBudget::new(limits, share),
             datagram_max: usize::try_from(peer.max_datagram).unwrap_or(usize::MAX),
             packet_room: 0,
             schedule: Schedule::default(),
@@ -208,6 +218,8 @@ impl Streams {
         self.schedule = Schedule::default();
         for (id, stream) in self.table.iter_mut() {
             self.send_memory.give_back(stream.send.abandon());
+            let (before, after) = stream.send.recount();
+            self.send_memory.count(before, after);
             if let Some(flow) = &mut stream.flow {
                 flow.outgoing.clear(&mut self.outgoing_datagrams);
             }
@@ -223,7 +235,11 @@ impl Streams {
     /// Gives back room that is left over, and the memory of buffers that are empty but were kept for the next burst. To be
     /// called once an association has been quiet for some time; takes time with the number of streams.
     pub(crate) fn rest(&mut self) {
-        self.table.rest();
+        self.table.rest(&mut self.receive_credit);
+        self.receive_credit.rest();
+        self.send_memory.rest();
+        self.outgoing_datagrams.rest();
+        self.incoming_datagrams.rest();
         self.schedule.rest();
         self.events.shrink_to_fit();
     }
@@ -233,16 +249,20 @@ impl Streams {
         if !self.table.get(id).is_some_and(|stream| stream.is_over()) {
             return;
         }
-        if let Some(flow) = self.table.remove(id).and_then(|stream| stream.flow) {
-            let mut flow = flow;
+        let Some(mut stream) = self.table.remove(id) else {
+            return;
+        };
+        stream.receive.forget(&mut self.receive_credit);
+        if let Some(mut flow) = stream.flow {
             flow.incoming.clear(&mut self.incoming_datagrams);
             flow.outgoing.clear(&mut self.outgoing_datagrams);
         }
     }
 
-    /// Octets were given back: wakes writers that waited for them.
-    fn free_send_memory(&mut self, octets: u64) {
+    /// Octets were given back, and with them what a stream allocates changed: wakes writers that waited for them.
+    fn free_send_memory(&mut self, octets: u64, (before, after): (u64, u64)) {
         self.send_memory.give_back(octets);
+        self.send_memory.count(before, after);
         for id in self.send_memory.take_woken() {
             if self
                 .table

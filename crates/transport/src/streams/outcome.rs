@@ -106,6 +106,7 @@ impl Streams {
         };
         let was_delivered = stream.send.is_delivered();
         let freed = stream.send.on_acked(range, fin);
+        let counts = stream.send.recount();
         if stream.send.wakes_writer(&self.limits) {
             self.events.push_back(StreamEvent::Writable(id));
         }
@@ -113,7 +114,7 @@ impl Streams {
             self.events.push_back(StreamEvent::Delivered(id));
             self.reap(id);
         }
-        self.free_send_memory(freed);
+        self.free_send_memory(freed, counts);
     }
 
     fn on_stream_lost(&mut self, id: StreamId, range: Range<u64>, fin: bool) {

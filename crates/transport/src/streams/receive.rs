@@ -9,6 +9,7 @@ use super::delivery::Delivery;
 use super::error::{ReadError, StreamViolation};
 use super::flow::ReceiveCredit;
 use super::limits::StreamLimits;
+use super::receive_memory::{NoMemory, ReceiveMemory};
 
 /// Whether a frame was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) struct ReceiveStream {
     state: ReceiveState,
     /// Whether the reader was told of something that it has not come for.
     told: bool,
+    /// Octets allocated beside those between what was read and what was received, as far as memory is counted for them.
+    beside: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,7 @@ impl ReceiveStream {
             final_size: None,
             state: ReceiveState::Receiving,
             told: false,
+            beside: 0,
         }
     }
 
@@ -79,19 +83,24 @@ impl ReceiveStream {
     pub(super) fn on_data(
         &mut self,
         frame: &StreamFrame<'_>,
-        all: &mut ReceiveCredit,
+        all: &mut ReceiveMemory,
         gaps_max: usize,
     ) -> Result<Accepted, StreamViolation> {
         let end = frame.offset.saturating_add(frame.data.len() as u64);
         self.check_final_size(frame.stream, end, frame.fin)?;
         let new = self.check_credit(frame.stream, end, all)?;
-        if self.state == ReceiveState::Receiving
-            && self
+        if self.state == ReceiveState::Receiving {
+            let (early, piece) = self.assembler.cost(frame.offset, frame.data.len());
+            let room = match all.admit(new, early, piece) {
+                Ok(room) => room,
+                Err(NoMemory) => return Ok(Accepted::Dropped),
+            };
+            let inserted = self
                 .assembler
-                .insert(frame.offset, frame.data, gaps_max)
-                .is_err()
-        {
-            return Ok(Accepted::Dropped);
+                .insert(frame.offset, frame.data, gaps_max, room);
+            if inserted.is_err() {
+                return Ok(Accepted::Dropped);
+            }
         }
         self.credit.receive(new);
         all.receive(new);
@@ -99,6 +108,7 @@ impl ReceiveStream {
             self.final_size = Some(end);
         }
         self.discard_if_stopping(all);
+        self.count_beside(all);
         Ok(Accepted::Yes)
     }
 
@@ -110,7 +120,7 @@ impl ReceiveStream {
     pub(super) fn on_reset(
         &mut self,
         frame: &ResetFrame,
-        all: &mut ReceiveCredit,
+        all: &mut ReceiveMemory,
     ) -> Result<(), StreamViolation> {
         self.check_final_size(frame.stream, frame.final_size, true)?;
         let new = self.check_credit(frame.stream, frame.final_size, all)?;
@@ -137,7 +147,7 @@ impl ReceiveStream {
     pub(super) fn read(
         &mut self,
         out: &mut [u8],
-        all: &mut ReceiveCredit,
+        all: &mut ReceiveMemory,
     ) -> Result<usize, ReadError> {
         self.check_readable()?;
         let count = self.assembler.read(out);
@@ -153,7 +163,7 @@ impl ReceiveStream {
     pub(super) fn read_chunk(
         &mut self,
         max: usize,
-        all: &mut ReceiveCredit,
+        all: &mut ReceiveMemory,
     ) -> Result<Bytes, ReadError> {
         self.check_readable()?;
         let octets = self.assembler.read_chunk(max).unwrap_or_default();
@@ -177,10 +187,11 @@ impl ReceiveStream {
     }
 
     /// So many octets were read. If none, and not because none were asked for, the error says why.
-    fn note_read(&mut self, count: usize, all: &mut ReceiveCredit) -> Result<(), ReadError> {
+    fn note_read(&mut self, count: usize, all: &mut ReceiveMemory) -> Result<(), ReadError> {
         if count > 0 || self.assembler.readable() > 0 {
             self.credit.consume(count as u64);
             all.consume(count as u64);
+            self.count_beside(all);
             return Ok(());
         }
         if self.final_size == Some(self.assembler.read_end()) {
@@ -193,7 +204,7 @@ impl ReceiveStream {
 
     /// We want no more of this stream: what is there and what comes is thrown away. The peer is asked to stop unless it
     /// has said where the stream ends; whether it is.
-    pub(super) fn stop(&mut self, code: u64, all: &mut ReceiveCredit) -> bool {
+    pub(super) fn stop(&mut self, code: u64, all: &mut ReceiveMemory) -> bool {
         match self.state {
             ReceiveState::Receiving => {
                 self.state = ReceiveState::Stopping {
@@ -284,9 +295,16 @@ impl ReceiveStream {
         )
     }
 
+    /// The stream is over: nothing is kept.
+    pub(super) fn forget(&mut self, all: &mut ReceiveMemory) {
+        self.assembler.discard();
+        self.count_beside(all);
+    }
+
     /// Gives memory back if nothing is kept.
-    pub(super) fn trim(&mut self) {
+    pub(super) fn trim(&mut self, all: &mut ReceiveMemory) {
         self.assembler.trim();
+        self.count_beside(all);
     }
 
     /// Octets allocated.
@@ -350,7 +368,7 @@ impl ReceiveStream {
         &self,
         stream: StreamId,
         end: u64,
-        all: &ReceiveCredit,
+        all: &ReceiveMemory,
     ) -> Result<u64, StreamViolation> {
         let added = end.saturating_sub(self.credit.received());
         if added > self.credit.available() {
@@ -371,7 +389,7 @@ impl ReceiveStream {
         Ok(added)
     }
 
-    fn discard_if_stopping(&mut self, all: &mut ReceiveCredit) {
+    fn discard_if_stopping(&mut self, all: &mut ReceiveMemory) {
         if matches!(self.state, ReceiveState::Stopping { .. }) {
             self.discard(all);
             if self.final_size.is_some() {
@@ -381,11 +399,21 @@ impl ReceiveStream {
     }
 
     /// Forgets what was not read and counts it as read, so that the other streams have its credit.
-    fn discard(&mut self, all: &mut ReceiveCredit) {
+    fn discard(&mut self, all: &mut ReceiveMemory) {
         self.assembler.discard();
         let octets = self.credit.received() - self.credit.consumed();
         self.credit.consume(octets);
         all.consume(octets);
+        self.count_beside(all);
+    }
+
+    /// Counts what buffers hold beside the octets that are counted anyway.
+    #[inline]
+    fn count_beside(&mut self, all: &mut ReceiveMemory) {
+        let counted = self.credit.received() - self.credit.consumed();
+        let beside = self.assembler.footprint().saturating_sub(counted);
+        all.beside(self.beside, beside);
+        self.beside = beside;
     }
 }
 
@@ -396,27 +424,30 @@ mod tests {
     use keyway_wire::Time;
 
     use super::*;
+    use crate::memory::{MemoryBudget, MemoryShare};
 
     const ID: StreamId = match StreamId::new(4) {
         Some(id) => id,
         None => unreachable!(),
     };
 
-    fn stream() -> (ReceiveStream, ReceiveCredit) {
+    fn stream() -> (ReceiveStream, ReceiveMemory) {
         let limits = StreamLimits {
             stream_window_initial: 100,
             stream_window_max: 100,
+            window_initial: 1000,
+            window_max: 1000,
             ..StreamLimits::default()
         };
         (
             ReceiveStream::new(&limits),
-            ReceiveCredit::shared(1000, 1000),
+            ReceiveMemory::new(&limits, &MemoryShare::new(&MemoryBudget::new(1 << 30))),
         )
     }
 
     fn take(
         receive: &mut ReceiveStream,
-        all: &mut ReceiveCredit,
+        all: &mut ReceiveMemory,
         offset: u64,
         data: &[u8],
         fin: bool,
@@ -430,7 +461,7 @@ mod tests {
         assert_eq!(receive.on_data(&frame, all, 10), Ok(Accepted::Yes));
     }
 
-    fn reset(receive: &mut ReceiveStream, all: &mut ReceiveCredit, final_size: u64) {
+    fn reset(receive: &mut ReceiveStream, all: &mut ReceiveMemory, final_size: u64) {
         receive
             .on_reset(
                 &ResetFrame {

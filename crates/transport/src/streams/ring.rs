@@ -31,7 +31,7 @@ impl Ring {
         if width <= self.storage.len() {
             return;
         }
-        let capacity = width.next_power_of_two().max(CAPACITY_MIN);
+        let capacity = capacity_for(width);
         let mut grown = Self {
             storage: vec![0; capacity].into_boxed_slice(),
             peak: self.peak,
@@ -74,8 +74,13 @@ impl Ring {
         *self = Self::default();
     }
 
+    /// Octets that are allocated once a window of that width was reserved.
+    pub(super) fn capacity_for(&self, width: u64) -> usize {
+        let width = usize::try_from(width).unwrap_or(usize::MAX / 2);
+        capacity_for(width).max(self.storage.len())
+    }
+
     /// Octets allocated.
-    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.storage.len()
     }
@@ -88,6 +93,10 @@ impl Ring {
         // Nothing is allocated as long as only empty ranges are asked for: their place is 0.
         offset as usize & self.storage.len().saturating_sub(1)
     }
+}
+
+fn capacity_for(width: usize) -> usize {
+    width.next_power_of_two().max(CAPACITY_MIN)
 }
 
 /// Without the octets: they are the application's, and no log's.

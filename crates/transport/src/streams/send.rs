@@ -30,6 +30,8 @@ pub(super) struct SendStream {
     /// The peer's code, if it was the peer that ended this half.
     stopped: Option<u64>,
     waiting: Option<Waiting>,
+    /// What the buffer allocates, as far as memory is counted for it.
+    counted: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,7 @@ impl SendStream {
             state: SendState::Open,
             stopped: None,
             waiting: None,
+            counted: 0,
         }
     }
 
@@ -150,16 +153,29 @@ impl SendStream {
         limits: &StreamLimits,
     ) -> Result<usize, WriteError> {
         let count = self.admit(data.len(), memory_left, limits)?;
-        self.append(Octets::Borrowed(&data[..count]));
+        self.append(Octets::Borrowed(&data[..count]), true);
         Ok(count)
     }
 
-    /// Appends what was [admitted](Self::admit).
-    pub(super) fn append(&mut self, data: Octets<'_>) {
-        match data {
-            Octets::Borrowed(data) => self.buffer.write(data),
-            Octets::Owned(data) => self.buffer.push(data),
+    /// Octets that appending would allocate at most beside those that are appended.
+    pub(super) fn piece(&self, octets: usize, borrowed: bool) -> usize {
+        self.buffer.piece(octets, borrowed)
+    }
+
+    /// Appends what was [admitted](Self::admit), with room for what may follow or without.
+    pub(super) fn append(&mut self, data: Octets<'_>, ample: bool) {
+        match (data, ample) {
+            (Octets::Borrowed(data), true) => self.buffer.write(data),
+            (Octets::Borrowed(data), false) => self.buffer.write_exactly(data),
+            (Octets::Owned(data), true) => self.buffer.push(data),
+            (Octets::Owned(data), false) => self.buffer.push_exactly(data),
         }
+    }
+
+    /// What the buffer allocated when this was asked last, and what it does.
+    pub(super) fn recount(&mut self) -> (u64, u64) {
+        let before = std::mem::replace(&mut self.counted, self.buffer.footprint());
+        (before, self.counted)
     }
 
     /// Nothing more will be written.
@@ -427,6 +443,8 @@ mod tests {
     use super::*;
 
     const LIMITS: StreamLimits = StreamLimits {
+        guaranteed: 1000,
+        streams_guaranteed: 4,
         stream_window_initial: 1,
         stream_window_max: 1,
         window_initial: 1,

@@ -74,6 +74,30 @@ impl SendBuffer {
         self.octets.push(data);
     }
 
+    /// The same as [`write`](Self::write), in no more memory than the octets take.
+    pub(super) fn write_exactly(&mut self, data: &[u8]) {
+        self.octets.write_exactly(data);
+    }
+
+    /// The same as [`push`](Self::push), in no more memory than the octets take.
+    pub(super) fn push_exactly(&mut self, data: Bytes) {
+        self.octets.push_exactly(data);
+    }
+
+    /// Octets that appending so many would allocate at most beside them.
+    pub(super) fn piece(&self, octets: usize, borrowed: bool) -> usize {
+        if borrowed {
+            self.octets.next_piece(octets)
+        } else {
+            self.octets.pushed_piece(octets)
+        }
+    }
+
+    /// Octets allocated, or kept alive.
+    pub(super) fn footprint(&self) -> u64 {
+        self.octets.footprint() as u64
+    }
+
     /// Copies what was written from `offset` on, which is still kept.
     pub(super) fn read(&self, offset: u64, out: &mut [u8]) {
         self.octets.copy_at(offset, out);

@@ -1,13 +1,16 @@
 //! The streams that are not over, by their ids.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use keyway_wire::{ServiceName, StreamId, StreamKind};
 
 use super::error::StreamViolation;
 use super::ids::{LocalIds, PeerIds, Sides, index};
 use super::limits::{PeerLimits, StreamLimits};
+use super::receive_memory::ReceiveMemory;
 use super::stream::Stream;
+use crate::memory::MemoryShare;
 
 /// Streams in both directions. One that is over costs nothing: ids count up, so whatever was opened and is not here is
 /// over.
@@ -21,14 +24,30 @@ pub(super) struct Table {
     pub(super) peer: PeerIds,
 }
 
+/// What became of a look for the stream that a frame is about.
+#[derive(Debug)]
+pub(super) enum Touched<'a> {
+    /// It is there, by now.
+    Stream(&'a mut Stream),
+    /// It is over.
+    Over,
+    /// It would be new, and there is no memory for another one.
+    NoMemory,
+}
+
 impl Table {
-    pub(super) fn new(we_open_even: bool, limits: &StreamLimits, peer: &PeerLimits) -> Self {
+    pub(super) fn new(
+        we_open_even: bool,
+        limits: &StreamLimits,
+        peer: &PeerLimits,
+        share: &Arc<MemoryShare>,
+    ) -> Self {
         Self {
             live: BTreeMap::new(),
             sides: Sides { we_open_even },
             credit: peer.max_stream_data,
             local: LocalIds::new(peer.max_streams),
-            peer: PeerIds::new(limits.streams_max),
+            peer: PeerIds::new(limits, share),
         }
     }
 
@@ -51,13 +70,14 @@ impl Table {
     }
 
     /// Gives back what empty buffers keep, and what a map keeps that was not empty once.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn rest(&mut self, received: &mut ReceiveMemory) {
         if self.live.is_empty() {
             self.live = BTreeMap::new();
         }
         for (_, stream) in self.iter_mut() {
-            stream.receive.trim();
+            stream.receive.trim(received);
         }
+        self.peer.rest();
     }
 
     /// How many there are.
@@ -90,13 +110,15 @@ impl Table {
         &mut self,
         id: StreamId,
         limits: &StreamLimits,
-    ) -> Result<Option<&mut Stream>, StreamViolation> {
+    ) -> Result<Touched<'_>, StreamViolation> {
         if self.check(id)? {
-            self.peer.open(index(id));
+            if !self.peer.open(index(id)) {
+                return Ok(Touched::NoMemory);
+            }
             let stream = Stream::theirs(self.credit, limits);
             self.live.insert(id, Box::new(stream));
         }
-        Ok(self.get(id))
+        Ok(self.get(id).map_or(Touched::Over, Touched::Stream))
     }
 
     /// Whether a frame may be about that stream, and would be the first.

@@ -10,6 +10,7 @@ use keyway_wire::{Cid, Packet, Slot, StreamId, StreamKind, Time};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use crate::memory::MemoryBudget;
 use crate::{
     Association, AssociationConfig, AssociationEvent, EndReason, Incarnations, ReadError,
     ReceiveError, Route, WriteError,
@@ -163,6 +164,7 @@ impl End {
         let association = Association::new(
             Time::ZERO,
             Arc::clone(config),
+            &MemoryBudget::new(1 << 30),
             local.node_id(),
             remote.node_id(),
             Incarnations {

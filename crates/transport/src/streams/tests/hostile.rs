@@ -9,12 +9,14 @@ use proptest::prelude::*;
 
 use super::link::on_frame;
 use super::{ReadError, StreamEvent, StreamLimits};
+use crate::memory::{MemoryBudget, MemoryShare};
 use crate::streams::{Accepted, PeerLimits, StreamViolation, Streams};
 
 const LAST: u64 = (1 << 62) - 1;
 
 fn limits() -> StreamLimits {
     StreamLimits {
+        streams_guaranteed: 10,
         stream_window_initial: 1000,
         stream_window_max: 1000,
         window_initial: 1500,
@@ -34,7 +36,8 @@ fn victim() -> Streams {
         max_streams: 10,
         max_datagram: 1000,
     };
-    let mut streams = Streams::new(true, &limits(), &peer);
+    let share = MemoryShare::new(&MemoryBudget::new(1 << 30));
+    let mut streams = Streams::new(true, &limits(), &peer, &share);
     streams
         .open(StreamKind::Bytes, &"test".parse().unwrap())
         .unwrap();

@@ -1,10 +1,12 @@
 //! Two sides, and packets between them that a test delivers, loses and acknowledges as it likes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyway_wire::{Frame, Frames, StreamId, StreamKind, Time};
 
 use crate::EndReason;
+use crate::memory::{MemoryBudget, MemoryShare};
 use crate::sent_frame::SentFrames;
 use crate::streams::{Accepted, PeerLimits, StreamEvent, StreamLimits, StreamViolation, Streams};
 
@@ -20,6 +22,8 @@ pub(super) struct Pair {
     /// Packets from each side that were neither acknowledged nor lost.
     pub(super) flight: [Vec<Packet>; 2],
     pub(super) now: Time,
+    /// What the node of each side lends.
+    pub(super) budgets: [Arc<MemoryBudget>; 2],
 }
 
 #[derive(Clone)]
@@ -32,14 +36,21 @@ pub(super) struct Packet {
 
 impl Pair {
     pub(super) fn new(limits: StreamLimits) -> Self {
+        Self::with_memory(limits, 1 << 30)
+    }
+
+    /// Two sides whose nodes lend so many octets each.
+    pub(super) fn with_memory(limits: StreamLimits, memory: u64) -> Self {
         let peer = PeerLimits {
-            max_data: limits.window_initial,
+            max_data: limits.first_credit(),
             max_stream_data: limits.stream_window_initial,
-            max_streams: limits.streams_max,
+            max_streams: limits.first_streams(),
             max_datagram: 65_535,
         };
-        let sides = [true, false].map(|even| {
-            let mut streams = Streams::new(even, &limits, &peer);
+        let budgets = [0; 2].map(|_| MemoryBudget::new(memory));
+        let sides = [EVEN, ODD].map(|side| {
+            let share = MemoryShare::new(&budgets[side]);
+            let mut streams = Streams::new(side == EVEN, &limits, &peer, &share);
             streams.set_packet_room(PACKET);
             streams
         });
@@ -47,6 +58,7 @@ impl Pair {
             sides,
             flight: [Vec::new(), Vec::new()],
             now: Time::ZERO,
+            budgets,
         }
     }
 
@@ -103,25 +115,29 @@ impl Pair {
         }
     }
 
-    /// Delivers and acknowledges everything in flight, in order.
-    pub(super) fn arrive(&mut self, from: usize) {
+    /// Delivers and acknowledges everything in flight, in order. Whether any of it was taken.
+    pub(super) fn arrive(&mut self, from: usize) -> bool {
+        let mut taken = false;
         while !self.flight[from].is_empty() {
             match self.deliver(from, 0).expect("an honest peer") {
-                Accepted::Yes => self.ack(from, 0),
+                Accepted::Yes => {
+                    self.ack(from, 0);
+                    taken = true;
+                }
                 Accepted::Dropped => self.lose(from, 0),
             }
         }
+        taken
     }
 
-    /// Sends, delivers and acknowledges everything that both sides have to say.
+    /// Sends, delivers and acknowledges everything that both sides have to say and that finds memory.
     pub(super) fn settle(&mut self) {
         loop {
             let mut quiet = true;
             for from in [EVEN, ODD] {
-                while self.transmit(from, PACKET) {
-                    quiet = false;
-                }
-                self.arrive(from);
+                // What was lost goes out first, and may find no memory while what is behind it does.
+                while self.flight[from].len() < 1_000 && self.transmit(from, PACKET) {}
+                quiet &= !self.arrive(from);
             }
             if quiet {
                 return;
@@ -166,12 +182,13 @@ impl Pair {
         }
     }
 
-    /// That nothing is left of any stream, and both sides agree on what was sent.
-    pub(super) fn assert_nothing_is_left(&self) {
+    /// That nothing is left of any stream, that both sides agree on what was sent, and that all memory goes back at rest.
+    pub(super) fn assert_nothing_is_left(&mut self) {
         for side in [EVEN, ODD] {
             let (streams, other) = (&self.sides[side], &self.sides[1 - side]);
             assert!(streams.is_unused() && streams.is_drained());
             assert_eq!(streams.send_memory.used(), 0);
+            assert_eq!(streams.send_memory.allocated(), 0);
             assert!(streams.incoming_datagrams.is_unused());
             assert_eq!(
                 streams.receive_credit.received(),
@@ -179,6 +196,8 @@ impl Pair {
             );
             assert_eq!(streams.receive_credit.received(), other.send_credit.used());
             assert!(!streams.has_control() && !streams.has_data());
+            self.sides[side].rest();
+            assert_eq!(self.budgets[side].lent(), 0);
         }
     }
 
@@ -187,14 +206,15 @@ impl Pair {
     }
 }
 
-/// Hands the frames of a packet in, as the association does. Stops at the first that is dropped.
+/// Hands the frames of a packet in, as the association does: those behind one that is dropped are taken all the same.
 pub(super) fn receive(streams: &mut Streams, octets: &[u8]) -> Result<Accepted, StreamViolation> {
+    let mut accepted = Accepted::Yes;
     for frame in Frames::new(octets) {
         if on_frame(streams, &frame.expect("well-formed"))? == Accepted::Dropped {
-            return Ok(Accepted::Dropped);
+            accepted = Accepted::Dropped;
         }
     }
-    Ok(Accepted::Yes)
+    Ok(accepted)
 }
 
 pub(super) fn on_frame(
