@@ -61,7 +61,7 @@ pub use hunt::{Found, hunt};
 pub use keyway_wire::planted::Fault;
 pub use link::{Fate, Link, LinkConfig};
 pub use loss::Loss;
-pub use nat::Nat;
+pub use nat::{Allocation, Dependence, Filter, Firewall, Nat, NatConfig, NatKind};
 pub use network::{HostId, Network, Packet, Passage, SiteId};
 pub use program::{Counters, Program, SendTo, Way};
 pub use properties::{ALL as PROPERTIES, Property, Report, by_name};

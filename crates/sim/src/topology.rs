@@ -10,6 +10,7 @@ use keyway_wire::{ServiceName, Time};
 use crate::applications::{Application, Exchange, Plan};
 use crate::failure::Failure;
 use crate::host::NodeHost;
+use crate::nat::{LIFETIME, NatConfig};
 use crate::network::{HostId, SiteId};
 use crate::random::Random;
 use crate::sightings::Sightings;
@@ -25,9 +26,6 @@ const SITE_B: [u8; 4] = [198, 51, 100, 1];
 const SITE_SERVER: [u8; 4] = [203, 0, 113, 1];
 const HOME_A: [u8; 4] = [192, 168, 1, 10];
 const HOME_B: [u8; 4] = [192, 168, 1, 20];
-
-/// How long a NAT keeps a mapping: the shortest that RFC 4787 (REQ-5) allows.
-const NAT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Which run of a property this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +76,7 @@ impl Meeting {
         });
         let [a, b] = [(SITE_A, HOME_A), (SITE_B, HOME_B)].map(|(site, home)| {
             if layout == Layout::BehindNats {
-                let nat = world.add_nat(site.into(), NAT_TIMEOUT);
+                let nat = world.add_nat(None, site.into(), NatConfig::simple(LIFETIME));
                 let host = node(world.random(), home.into(), config());
                 world.add_host_behind(nat, home.into(), host)
             } else {

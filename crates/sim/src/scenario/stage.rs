@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use keyway_identity::{NodeId, SecretKey};
 use keyway_wire::Time;
@@ -14,15 +13,13 @@ use super::conditions::{config, links, wall};
 use super::steps::Undo;
 use super::{Op, Scenario};
 use crate::failure::Failure;
+use crate::nat::{LIFETIME, NatConfig};
 use crate::network::{HostId, SiteId};
 use crate::trace::Trace;
 use crate::world::World;
 
 /// The port at which every node listens.
 const PORT: u16 = 4100;
-
-/// How long a NAT keeps a mapping: the shortest that RFC 4787 (REQ-5) allows.
-const NAT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A world with all that the scenario names, and what has become of it so far.
 pub(super) struct Stage<'a> {
@@ -91,9 +88,13 @@ impl<'a> Stage<'a> {
             let number = u8::try_from(index).unwrap_or(u8::MAX);
             let behind = plan.nat.map(|nat| {
                 let public = IpAddr::from([198, 51, 100, 1 + nat]);
-                let (site, hosts) = nats
-                    .entry(nat)
-                    .or_insert_with(|| (self.world.add_nat(public, NAT_TIMEOUT), 0));
+                let (site, hosts) = nats.entry(nat).or_insert_with(|| {
+                    (
+                        self.world
+                            .add_nat(None, public, NatConfig::simple(LIFETIME)),
+                        0,
+                    )
+                });
                 *hosts += 1;
                 // Homes use the same addresses as other homes.
                 (*site, IpAddr::from([192, 168, 1, 9 + *hosts]))

@@ -1,0 +1,332 @@
+use std::time::Duration;
+
+use super::*;
+
+const PUBLIC: [u8; 4] = [203, 0, 113, 9];
+const ROUTER: [u8; 4] = [198, 51, 100, 1];
+const INSIDE: [u8; 4] = [192, 168, 1, 2];
+const NEIGHBOUR: [u8; 4] = [192, 168, 1, 3];
+
+struct Home {
+    network: Network,
+    public: HostId,
+    inside: HostId,
+    neighbour: HostId,
+}
+
+fn home() -> Home {
+    let mut network = Network::new(Random::new(1));
+    let public = network.add_public_host(PUBLIC.into());
+    let simple = NatConfig::simple(Duration::from_secs(30));
+    let router = network.add_nat(None, ROUTER.into(), simple);
+    let inside = network.add_host(router, INSIDE.into());
+    let neighbour = network.add_host(router, NEIGHBOUR.into());
+    Home {
+        network,
+        public,
+        inside,
+        neighbour,
+    }
+}
+
+impl Home {
+    /// Sends from a host and delivers at once; gives the passage, and who received what, if somebody did.
+    fn pass(
+        &mut self,
+        host: HostId,
+        destination: SocketAddr,
+    ) -> (Passage, Option<(HostId, Packet)>) {
+        let source = SocketAddr::new(self.network.address_of(host), 4000);
+        let packet = Packet {
+            source,
+            destination,
+            payload: vec![1],
+        };
+        let mut arrivals = Vec::new();
+        let passage = self
+            .network
+            .send(Time::ZERO, host, packet, |arrival| arrivals.push(arrival));
+        let received = arrivals
+            .pop()
+            .and_then(|arrival| land(&mut self.network, arrival));
+        (passage, received)
+    }
+}
+
+#[test]
+fn a_host_behind_a_nat_reaches_out_and_is_answered() {
+    let mut home = home();
+    let (_, received) = home.pass(home.inside, (PUBLIC, 4000).into());
+    let (host, packet) = received.unwrap();
+    assert_eq!(host, home.public);
+    assert_eq!(packet.source.ip(), IpAddr::from(ROUTER));
+    let (_, answer) = home.pass(home.public, packet.source);
+    let (host, packet) = answer.unwrap();
+    assert_eq!(host, home.inside);
+    assert_eq!(packet.destination, SocketAddr::from((INSIDE, 4000)));
+}
+
+#[test]
+fn nobody_reaches_a_host_behind_a_nat_unasked() {
+    let mut home = home();
+    let (passage, received) = home.pass(home.public, (ROUTER, 50_000).into());
+    assert_eq!((passage, received), (Passage::Link(Fate::Carried), None));
+    let (passage, received) = home.pass(home.public, (INSIDE, 4000).into());
+    assert_eq!((passage, received), (Passage::NoRoute, None));
+}
+
+#[test]
+fn neighbours_talk_without_their_router() {
+    let mut home = home();
+    let (passage, received) = home.pass(home.inside, (NEIGHBOUR, 4000).into());
+    let (host, packet) = received.unwrap();
+    assert_eq!((passage, host), (Passage::Inside, home.neighbour));
+    assert_eq!(packet.source, SocketAddr::from((INSIDE, 4000)));
+}
+
+#[test]
+fn a_simple_router_does_not_turn_packets_round() {
+    let mut home = home();
+    let (_, received) = home.pass(home.neighbour, (PUBLIC, 4000).into());
+    let mapped = received.unwrap().1.source;
+    assert_eq!(home.pass(home.inside, mapped), (Passage::NoRoute, None));
+}
+
+#[test]
+fn a_cut_is_between_two_sites_only() {
+    let mut home = home();
+    let other = home.network.add_public_host([203, 0, 113, 10].into());
+    let (one, two) = (
+        home.network.site_of(home.public),
+        home.network.site_of(home.inside),
+    );
+    home.network.set_cut(one, two, true);
+    assert_eq!(
+        home.pass(home.inside, (PUBLIC, 4000).into()).0,
+        Passage::Link(Fate::Cut)
+    );
+    assert_eq!(
+        home.pass(home.public, (ROUTER, 4000).into()).0,
+        Passage::Link(Fate::Cut)
+    );
+    assert_eq!(
+        home.pass(other, (PUBLIC, 4000).into()).0,
+        Passage::Link(Fate::Carried)
+    );
+    home.network.set_cut(one, two, false);
+    assert_eq!(
+        home.pass(home.inside, (PUBLIC, 4000).into()).0,
+        Passage::Link(Fate::Carried)
+    );
+}
+
+#[test]
+fn links_can_be_configured_one_direction_at_a_time_or_all_at_once() {
+    let mut home = home();
+    let (one, two) = (
+        home.network.site_of(home.public),
+        home.network.site_of(home.inside),
+    );
+    home.network.set_link(
+        two,
+        one,
+        LinkConfig {
+            mtu: 0,
+            ..LinkConfig::default()
+        },
+    );
+    assert_eq!(
+        home.pass(home.inside, (PUBLIC, 4000).into()).0,
+        Passage::Link(Fate::TooLong)
+    );
+    assert_eq!(
+        home.pass(home.public, (ROUTER, 4000).into()).0,
+        Passage::Link(Fate::Carried)
+    );
+    home.network.set_all_links(&LinkConfig {
+        mtu: 0,
+        ..LinkConfig::default()
+    });
+    assert_eq!(
+        home.pass(home.public, (ROUTER, 4000).into()).0,
+        Passage::Link(Fate::TooLong)
+    );
+}
+
+/// Where an arrival ends, whatever way it still has to go.
+fn land(network: &mut Network, arrival: Arrival) -> Option<(HostId, Packet)> {
+    let mut arrivals = vec![arrival];
+    while let Some(next) = arrivals.pop() {
+        let onward = |arrival| arrivals.push(arrival);
+        match network.land(next.time, next.place, next.packet, onward) {
+            Landing::Host(host, packet) => return Some((host, packet)),
+            Landing::Onward | Landing::Nobody => {}
+        }
+    }
+    None
+}
+
+const CARRIER: [u8; 4] = [198, 51, 100, 9];
+
+/// Two homes that use the same addresses, behind one carrier, and somebody in public.
+struct Street {
+    network: Network,
+    carrier: SiteId,
+    homes: [SiteId; 2],
+    hosts: [HostId; 2],
+    public: HostId,
+}
+
+fn street(carrier: NatConfig) -> Street {
+    let mut network = Network::new(Random::new(1));
+    let public = network.add_public_host(PUBLIC.into());
+    let carrier = network.add_nat(None, CARRIER.into(), carrier);
+    let homes = [[100, 64, 0, 2], [100, 64, 0, 3]]
+        .map(|outside| network.add_nat(Some(carrier), outside.into(), NatConfig::full_cone()));
+    let hosts = homes.map(|home| network.add_host(home, INSIDE.into()));
+    Street {
+        network,
+        carrier,
+        homes,
+        hosts,
+        public,
+    }
+}
+
+impl Street {
+    /// Sends from a host; gives the time of the arrival, who received what, if somebody did.
+    fn pass(&mut self, host: HostId, destination: SocketAddr) -> Option<(HostId, Packet)> {
+        let packet = Packet {
+            source: SocketAddr::new(self.network.address_of(host), 4000),
+            destination,
+            payload: vec![1],
+        };
+        let mut arrivals = Vec::new();
+        self.network
+            .send(Time::ZERO, host, packet, |arrival| arrivals.push(arrival));
+        land(&mut self.network, arrivals.pop()?)
+    }
+}
+
+#[test]
+fn two_homes_with_the_same_addresses_behind_one_carrier_are_told_apart() {
+    let mut street = street(NatConfig::carrier());
+    let mapped = street.hosts.map(|host| {
+        let (to, packet) = street.pass(host, (PUBLIC, 4000).into()).unwrap();
+        assert_eq!(
+            (to, packet.source.ip()),
+            (street.public, IpAddr::from(CARRIER))
+        );
+        packet.source
+    });
+    assert_ne!(mapped[0], mapped[1]);
+    for (host, mapped) in street.hosts.into_iter().zip(mapped) {
+        let (to, packet) = street.pass(street.public, mapped).unwrap();
+        assert_eq!(
+            (to, packet.destination),
+            (host, SocketAddr::from((INSIDE, 4000)))
+        );
+    }
+}
+
+/// RFC 4787, REQ-9: with the external address as source.
+#[test]
+fn who_shares_a_nat_is_reached_under_its_public_address_if_it_hairpins() {
+    let full_cone = NatConfig::full_cone();
+    for hairpins in [false, true] {
+        let carrier = NatConfig {
+            hairpins,
+            ..full_cone
+        };
+        let mut street = street(carrier);
+        let [one, other] = street.hosts;
+        let (_, packet) = street.pass(other, (PUBLIC, 4000).into()).unwrap();
+        let of_other = packet.source;
+        let (_, packet) = street.pass(one, (PUBLIC, 4000).into()).unwrap();
+        let of_one = packet.source;
+        let received = street.pass(one, of_other);
+        let expected = hairpins.then_some((other, of_one));
+        assert_eq!(
+            received.map(|(host, packet)| (host, packet.source)),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_hairpinning_nat_filters_what_it_turns_round() {
+    let mut street = street(NatConfig::carrier());
+    let [one, other] = street.hosts;
+    let (_, packet) = street.pass(other, (PUBLIC, 4000).into()).unwrap();
+    let of_other = packet.source;
+    assert_eq!(
+        street.pass(one, of_other),
+        None,
+        "nobody there asked for it"
+    );
+    let (_, packet) = street.pass(one, (PUBLIC, 4000).into()).unwrap();
+    street.pass(other, packet.source);
+    assert!(street.pass(one, of_other).is_some());
+}
+
+#[test]
+fn every_border_on_the_way_takes_its_time() {
+    let mut street = street(NatConfig::carrier());
+    let link = |millis| LinkConfig {
+        delay: Duration::from_millis(millis),
+        ..LinkConfig::default()
+    };
+    let (home, carrier) = (street.homes[0], street.carrier);
+    assert_eq!(street.network.behind(home), Some(carrier));
+    let public = street.network.site_of(street.public);
+    street.network.set_link(home, carrier, link(20));
+    street.network.set_link(carrier, public, link(30));
+    let packet = Packet {
+        source: (INSIDE, 4000).into(),
+        destination: (PUBLIC, 4000).into(),
+        payload: vec![1],
+    };
+    let mut arrivals = Vec::new();
+    street
+        .network
+        .send(Time::ZERO, street.hosts[0], packet, |arrival| {
+            arrivals.push(arrival)
+        });
+    let first = arrivals.pop().unwrap();
+    assert_eq!(first.time, Time::from_micros(20_000));
+    street
+        .network
+        .land(first.time, first.place, first.packet, |arrival| {
+            arrivals.push(arrival)
+        });
+    assert_eq!(arrivals.pop().unwrap().time, Time::from_micros(50_000));
+}
+
+#[test]
+fn a_router_shows_its_hosts_and_a_firewall_before_them_lets_in_answers_only() {
+    let mut network = Network::new(Random::new(1));
+    let at = |text: &str| -> SocketAddr { text.parse().unwrap() };
+    let (client, server) = (at("[2001:db8:1::2]:4000"), at("[2001:db8:2::2]:4000"));
+    let provider = network.add_router(None);
+    let home = network.add_nat(Some(provider), ROUTER.into(), NatConfig::full_cone());
+    network.set_firewall(home, Filter::new(crate::nat::Dependence::AddressDependent));
+    let one = network.add_host(home, INSIDE.into());
+    network.add_address(one, client.ip());
+    let other = network.add_public_host(server.ip());
+    let mut pass = |host, source, destination| {
+        let packet = Packet {
+            source,
+            destination,
+            payload: vec![1],
+        };
+        let mut arrivals = Vec::new();
+        network.send(Time::ZERO, host, packet, |arrival| arrivals.push(arrival));
+        land(&mut network, arrivals.pop()?)
+    };
+    assert_eq!(pass(other, server, client), None, "unasked");
+    let (host, packet) = pass(one, client, server).unwrap();
+    assert_eq!((host, packet.source), (other, client), "not translated");
+    assert_eq!(pass(other, server, client).map(|(host, _)| host), Some(one));
+    let nobody = at("[2001:db8:1::3]:4000");
+    assert_eq!(pass(other, server, nobody), None);
+}
