@@ -28,7 +28,7 @@ impl Network {
         mut arrive: impl FnMut(Arrival),
     ) -> Passage {
         let site = self.hosts[host.0].site;
-        self.from_inside(now, site, packet, &mut arrive)
+        self.pass_on(now, site, packet, &mut arrive)
     }
 
     /// Lets a packet come out at a place; calls `arrive` for each copy that goes on from there.
@@ -42,7 +42,7 @@ impl Network {
         match place {
             Place::Host(host) => Landing::Host(host, packet),
             Place::Behind(site) => {
-                self.from_inside(now, site, packet, &mut arrive);
+                self.pass_on(now, site, packet, &mut arrive);
                 Landing::Onward
             }
             Place::Site(site) => match self.admit(now, site, &mut packet) {
@@ -68,7 +68,7 @@ impl Network {
     }
 
     /// Brings a packet on its way that comes from inside of a site.
-    fn from_inside(
+    fn pass_on(
         &mut self,
         now: Time,
         site: SiteId,
