@@ -69,7 +69,7 @@ pub use program::{Counters, Program, SendTo, Way};
 pub use properties::{ALL as PROPERTIES, Property, Report, by_name};
 pub use queue::EventQueue;
 pub use random::{Chance, Random};
-pub use scenario::{Faults, HostPlan, Op, Played, Scenario, Settings, Step, TextError};
+pub use scenario::{Faults, HostPlan, NatPlan, Op, Played, Scenario, Settings, Step, TextError};
 pub use sightings::{Kind, Sighting, Sightings};
 pub use topology::{Layout, Meeting, Run};
 pub use trace::Trace;

@@ -184,6 +184,16 @@ impl Network {
         self.sites.get(site.0)?.behind
     }
 
+    /// The site in public inside of which another one is, or itself.
+    #[must_use]
+    pub fn outermost(&self, site: SiteId) -> SiteId {
+        let mut outermost = site;
+        while let Some(around) = self.behind(outermost) {
+            outermost = around;
+        }
+        outermost
+    }
+
     /// Gives a host another address, such as an IPv6 one that its site's NAT does not translate.
     ///
     /// # Panics
