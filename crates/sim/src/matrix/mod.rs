@@ -74,6 +74,10 @@ pub struct Outcome {
     pub direct: Option<Duration>,
     /// How long a packet takes to the other one through the relay and back.
     pub relayed_round_trip: Duration,
+    /// When it was over.
+    pub ended: Time,
+    /// How many packets the two and their servers sent.
+    pub packets: u64,
     /// One number for everything that happened.
     pub trace_hash: u64,
 }
@@ -117,6 +121,8 @@ impl Cell {
                 .filter(|_| stays_direct)
                 .map(|at| at.saturating_since(dialled)),
             relayed_round_trip,
+            ended: meeting.world.now(),
+            packets: packets(&meeting.world),
             trace_hash: meeting.world.trace_hash(),
         })
     }
@@ -129,6 +135,10 @@ fn plans(meeting: &mut Meeting) -> (Plan, Plan) {
     });
     let plan = |outgoing, incoming| Plan::Exchange { outgoing, incoming };
     (plan(one, other), plan(other, one))
+}
+
+fn packets(world: &World<NodeHost>) -> u64 {
+    world.hosts().map(|host| world.counters(host).sent).sum()
 }
 
 fn is_registered(world: &World<NodeHost>, host: HostId) -> bool {

@@ -153,6 +153,8 @@ impl fmt::Display for Row {
 
 #[cfg(test)]
 mod tests {
+    use keyway_wire::Time;
+
     use super::*;
 
     const CELL: Cell = Cell {
@@ -168,6 +170,8 @@ mod tests {
                 first_byte: Some(Duration::from_millis(160)),
                 direct: (number < direct).then(|| Duration::from_millis(number + 1)),
                 relayed_round_trip: Duration::from_millis(80),
+                ended: Time::ZERO,
+                packets: 0,
                 trace_hash: 0,
             })
             .collect()

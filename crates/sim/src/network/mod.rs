@@ -108,7 +108,7 @@ struct Host {
 }
 
 impl Network {
-    /// An empty network whose links are perfect ones of 10 ms until somebody says otherwise.
+    /// An empty network whose links are perfect ones of 10 ms until somebody says otherwise, those inside of sites too.
     #[must_use]
     pub fn new(random: Random) -> Self {
         Self {
@@ -120,12 +120,16 @@ impl Network {
         }
     }
 
-    /// How links are that were not configured one by one; those that exist are changed too.
+    /// How links through the internet are that were not configured one by one; those that exist are changed too. Links to what is
+    /// behind another site are short, and stay as they are.
     pub fn set_all_links(&mut self, config: &LinkConfig) {
         self.usual = config.clone();
+        let sites = &self.sites;
+        let is_inside = |site: &SiteId| sites[site.0].behind.is_some();
         self.links
-            .values_mut()
-            .for_each(|link| link.configure(config.clone()));
+            .iter_mut()
+            .filter(|((from, to), _)| !is_inside(from) && !is_inside(to))
+            .for_each(|(_, link)| link.configure(config.clone()));
     }
 
     /// How the link from one site to another is; the way back is a link of its own. A site behind another one has a link to that
@@ -268,8 +272,15 @@ impl Network {
     }
 
     fn link(&mut self, from: SiteId, to: SiteId) -> &mut Link {
-        self.links
-            .entry((from, to))
-            .or_insert_with(|| Link::new(self.usual.clone(), self.random.fork()))
+        let is_inside = |site: SiteId| self.sites[site.0].behind.is_some();
+        let is_short = is_inside(from) || is_inside(to);
+        self.links.entry((from, to)).or_insert_with(|| {
+            let config = if is_short {
+                LinkConfig::default()
+            } else {
+                self.usual.clone()
+            };
+            Link::new(config, self.random.fork())
+        })
     }
 }

@@ -88,7 +88,7 @@ fn draw_nats(source: &mut impl Source, hosts: &[HostPlan]) -> Vec<NatPlan> {
             nat.lifetime_ms = source.pick(&[None, Some(30_000)]);
             nat.hairpins = source.pick(&[None, Some(true)]);
             nat.refresh_inbound = source.pick(&[None, Some(true)]);
-            nat.capacity = source.pick(&[None, None, Some(8)]);
+            nat.capacity = source.pick(&[None, None, Some(64)]);
         }
         nats.push(nat);
     }
