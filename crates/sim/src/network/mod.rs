@@ -182,6 +182,11 @@ impl Network {
         self.sites.get_mut(site.0)?.nat.as_mut()
     }
 
+    /// The firewall of a site, if it has one.
+    pub fn firewall(&mut self, site: SiteId) -> Option<&mut Firewall> {
+        self.sites.get_mut(site.0)?.firewall.as_mut()
+    }
+
     /// The site behind which another one is, if it is behind one.
     #[must_use]
     pub fn behind(&self, site: SiteId) -> Option<SiteId> {
