@@ -62,7 +62,7 @@ pub use hunt::{Found, hunt};
 pub use keyway_wire::planted::Fault;
 pub use link::{Fate, Link, LinkConfig};
 pub use loss::Loss;
-pub use matrix::{Cell, Demand, Outcome, Row, Setting, Spread};
+pub use matrix::{Cell, Demand, Outcome, Row, Setting, Spread, Verdict};
 pub use nat::{Allocation, Dependence, Filter, Firewall, Nat, NatConfig, NatKind};
 pub use network::{HostId, Network, Packet, Passage, SiteId};
 pub use program::{Counters, Program, SendTo, Way};

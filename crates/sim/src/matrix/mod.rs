@@ -23,7 +23,7 @@ use keyway_wire::Time;
 
 pub use oracle::Demand;
 pub use setting::Setting;
-pub use tally::{Row, Spread};
+pub use tally::{Row, Spread, Verdict};
 
 use crate::applications::{Content, Plan};
 use crate::failure::Failure;

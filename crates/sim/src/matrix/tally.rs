@@ -9,6 +9,25 @@ use super::oracle::MOSTLY_PERCENT;
 use super::{Cell, Demand, Outcome, Setting};
 use crate::nat::NatKind;
 
+/// Within how many round trips through the relay the first octet of an answer comes: one for the handshake, one for the question.
+/// (And a thousandth, since times are whole microseconds.)
+const FIRST_BYTE_ROUND_TRIPS_MAX: f64 = 2.001;
+
+/// Within how many milliseconds a pair is direct that must be.
+const DIRECT_MS_MAX: f64 = 2_000.0;
+
+/// Whether a cell is as it has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is.
+    Passed,
+    /// Not enough pairs connected, or ended direct; or some did that cannot.
+    Short,
+    /// All did what they have to, but not soon enough.
+    Slow,
+}
+
 /// What became of the pairs of one cell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
@@ -33,7 +52,7 @@ pub struct Row {
     /// From the dial to when both sent directly, in milliseconds.
     pub direct_ms: Option<Spread>,
     /// Whether it is as it has to be.
-    pub passed: bool,
+    pub verdict: Verdict,
 }
 
 /// How figures are spread.
@@ -74,7 +93,7 @@ impl Row {
         let in_round_trips = |(outcome, time): (&Outcome, Duration)| {
             time.as_secs_f64() / outcome.relayed_round_trip.as_secs_f64()
         };
-        Self {
+        let mut row = Self {
             setting: cell.setting,
             a: cell.a,
             b: cell.b,
@@ -85,8 +104,29 @@ impl Row {
             first_byte_ms: Spread::of(first_bytes().map(|(_, time)| millis(time))),
             first_byte_round_trips: Spread::of(first_bytes().map(in_round_trips)),
             direct_ms: Spread::of(outcomes.iter().filter_map(|it| it.direct.map(millis))),
-            passed: connected == runs && is_met(demand, direct, runs),
+            verdict: Verdict::Passed,
+        };
+        row.verdict = row.judge();
+        row
+    }
+
+    fn judge(&self) -> Verdict {
+        let is_late = |spread: Option<Spread>, most| spread.is_some_and(|it| it.p95 > most);
+        if self.connected < self.runs || !is_met(self.demand, self.direct, self.runs) {
+            Verdict::Short
+        } else if is_late(self.first_byte_round_trips, FIRST_BYTE_ROUND_TRIPS_MAX)
+            || (self.demand == Demand::Must && is_late(self.direct_ms, DIRECT_MS_MAX))
+        {
+            Verdict::Slow
+        } else {
+            Verdict::Passed
         }
+    }
+
+    /// Whether it is as it has to be.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.verdict == Verdict::Passed
     }
 
     /// What the columns of the table are.
@@ -146,7 +186,11 @@ impl fmt::Display for Row {
             percent(self.direct),
             millis(self.first_byte_ms),
             millis(self.direct_ms),
-            if self.passed { "" } else { "  SHORT" },
+            match self.verdict {
+                Verdict::Passed => "",
+                Verdict::Short => "  SHORT",
+                Verdict::Slow => "  SLOW",
+            },
         )
     }
 }
@@ -197,24 +241,43 @@ mod tests {
     #[test]
     fn a_row_says_whether_it_is_as_it_has_to_be() {
         let row = Row::of(&CELL, &outcomes(20, 19));
-        assert!(row.passed, "95 of 100");
+        assert!(row.passed(), "95 of 100");
         assert_eq!((row.direct, row.connected), (19, 20));
         assert_eq!(row.first_byte_round_trips.map(|it| it.p95), Some(2.0));
-        assert!(!Row::of(&CELL, &outcomes(20, 18)).passed);
+        assert!(!Row::of(&CELL, &outcomes(20, 18)).passed());
         let mut lost = outcomes(20, 20);
         lost[3].connected = false;
-        assert!(!Row::of(&CELL, &lost).passed, "one did not connect");
+        assert!(!Row::of(&CELL, &lost).passed(), "one did not connect");
         let easy = Cell {
             b: NatKind::Public,
             ..CELL
         };
-        assert!(!Row::of(&easy, &outcomes(20, 19)).passed, "must");
+        assert!(!Row::of(&easy, &outcomes(20, 19)).passed(), "must");
         let hard = Cell {
             a: NatKind::SymmetricRandom,
             ..CELL
         };
-        assert!(Row::of(&hard, &outcomes(20, 0)).passed);
-        assert!(!Row::of(&hard, &outcomes(20, 1)).passed, "cannot");
+        assert!(Row::of(&hard, &outcomes(20, 0)).passed());
+        assert!(!Row::of(&hard, &outcomes(20, 1)).passed(), "cannot");
+    }
+
+    #[test]
+    fn what_comes_late_is_slow() {
+        let mut late = outcomes(20, 20);
+        for outcome in &mut late[..2] {
+            outcome.first_byte = Some(Duration::from_millis(161));
+        }
+        assert_eq!(Row::of(&CELL, &late).verdict, Verdict::Slow);
+        let easy = Cell {
+            b: NatKind::Public,
+            ..CELL
+        };
+        let mut late = outcomes(20, 20);
+        for outcome in &mut late[..2] {
+            outcome.direct = Some(Duration::from_millis(2_001));
+        }
+        assert_eq!(Row::of(&easy, &late).verdict, Verdict::Slow);
+        assert_eq!(Row::of(&CELL, &late).verdict, Verdict::Passed, "guessing");
     }
 
     #[test]

@@ -28,47 +28,56 @@ fn holds(setting: Setting, dialler: NatKind) {
     }
 }
 
+// M4
 #[test]
 fn from_a_public_host_every_kind_is_reached() {
     holds(Setting::Apart, NatKind::Public);
 }
 
+// M4
 #[test]
 fn from_behind_a_full_cone_every_kind_is_reached() {
     holds(Setting::Apart, NatKind::FullCone);
 }
 
+// M4
 #[test]
 fn from_behind_an_address_restricted_nat_every_kind_is_reached() {
     holds(Setting::Apart, NatKind::AddressRestricted);
 }
 
+// M4
 #[test]
 fn from_behind_a_port_restricted_nat_every_kind_is_reached() {
     holds(Setting::Apart, NatKind::PortRestricted);
 }
 
+// M4
 #[test]
 fn from_behind_two_nats_every_kind_is_reached() {
     holds(Setting::Apart, NatKind::CarrierDouble);
 }
 
+// M4
 #[test]
 fn from_behind_a_symmetric_nat_with_sequential_ports_every_kind_is_reached() {
     holds(Setting::Apart, NatKind::SymmetricSequential);
 }
 
+// M4
 #[test]
 fn from_behind_a_symmetric_nat_with_random_ports_every_kind_is_reached() {
     holds(Setting::Apart, NatKind::SymmetricRandom);
 }
 
+// M4
 #[test]
 fn networks_may_use_the_same_addresses() {
     holds(Setting::Overlapping, NatKind::PortRestricted);
     holds(Setting::Overlapping, NatKind::CarrierDouble);
 }
 
+// M4
 #[test]
 fn neighbours_behind_one_nat_are_direct_whatever_its_kind_with_hairpinning_and_without() {
     for kind in &NatKind::ALL[1..] {
@@ -77,12 +86,14 @@ fn neighbours_behind_one_nat_are_direct_whatever_its_kind_with_hairpinning_and_w
     }
 }
 
+// M4
 #[test]
 fn two_homes_behind_one_carrier_are_direct_if_it_hairpins() {
     holds(Setting::OneCarrier, NatKind::PortRestricted);
     holds(Setting::OneCarrierHairpin, NatKind::PortRestricted);
 }
 
+// M4
 #[test]
 fn where_both_have_ipv6_it_does_not_matter_what_is_before_ipv4() {
     holds(Setting::Ipv6, NatKind::SymmetricRandom);

@@ -63,7 +63,7 @@ pub(crate) fn run(matrix: &Matrix, seeds: &Range<u64>, trace: bool) -> ExitCode 
         eprintln!("error: there is no such pair in this setting");
         return ExitCode::from(2);
     }
-    if broken == 0 && rows.iter().all(|row| row.passed) {
+    if broken == 0 && rows.iter().all(Row::passed) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -1,5 +1,6 @@
 //! NATs, row by row of RFC 4787.
 
+mod guesses;
 mod ports;
 
 use std::time::Duration;
