@@ -18,13 +18,19 @@ const REGISTERED: [u8; 32] = [
 ];
 const PUBLISHER: [u8; 32] = [7; 32];
 
-/// What takes longer to make than an input to read, made once: the names of both nodes, and what the first one sends.
+/// What takes longer to make than an input to read, made once: the names of both nodes, and servers that know the record of the
+/// first one or do not.
 static REGISTERED_NODE: LazyLock<NodeId> = LazyLock::new(|| node(REGISTERED));
 static PUBLISHER_NODE: LazyLock<NodeId> = LazyLock::new(|| node(PUBLISHER));
-static REGISTRATION: LazyLock<Vec<u8>> = LazyLock::new(registration);
+static KNOWING: LazyLock<ServerHalf> = LazyLock::new(|| server(&registration()));
+static IGNORANT: LazyLock<ServerHalf> = LazyLock::new(|| server(&[]));
+
+/// The client whose stream the input is, and the one that may be registered.
+const CLIENT: ClientId = ClientId(1);
+const OTHER: ClientId = ClientId(2);
 
 /// The rendezvous stream, whole and in two pieces: to a server if the first octet is even, to a client if it is odd. Every
-/// other server knows a second node's record, whose signature costs more than all else.
+/// other server knows a second node's record.
 pub fn rendezvous(data: &[u8]) {
     let Some((side, stream)) = data.split_first() else {
         return;
@@ -48,18 +54,14 @@ fn node(seed: [u8; 32]) -> NodeId {
 
 /// What a server makes of a client's stream: all that it sends to this client and another one.
 fn serve(pieces: &[&[u8]], registered: bool) -> Vec<(ClientId, Vec<u8>)> {
-    let (client, other) = (ClientId(1), ClientId(2));
-    let mut server = ServerHalf::new([1; 32], Limits::default());
-    server.connected(Time::ZERO, client, *PUBLISHER_NODE, None);
-    server.connected(Time::ZERO, other, *REGISTERED_NODE, None);
-    if registered {
-        server
-            .handle_bytes(Time::ZERO, WALL, other, &REGISTRATION)
-            .expect("a registration is in order");
-    }
+    let mut server = if registered {
+        KNOWING.clone()
+    } else {
+        IGNORANT.clone()
+    };
     for piece in pieces {
         if server
-            .handle_bytes(Time::ZERO, WALL, client, piece)
+            .handle_bytes(Time::ZERO, WALL, CLIENT, piece)
             .is_err()
         {
             break;
@@ -76,6 +78,17 @@ fn serve(pieces: &[&[u8]], registered: bool) -> Vec<(ClientId, Vec<u8>)> {
         sent.push((client, bytes));
     }
     sent
+}
+
+/// A server with two clients, the other one of which has sent `first`.
+fn server(first: &[u8]) -> ServerHalf {
+    let mut server = ServerHalf::new([1; 32], Limits::default());
+    server.connected(Time::ZERO, CLIENT, *PUBLISHER_NODE, None);
+    server.connected(Time::ZERO, OTHER, *REGISTERED_NODE, None);
+    server
+        .handle_bytes(Time::ZERO, WALL, OTHER, first)
+        .expect("a registration is in order");
+    server
 }
 
 /// What a node sends that publishes its record.

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
-use keyway::{NodeId, PeerAddr, ServerAddr};
+use keyway::{PeerAddr, ServerAddr};
 
+use crate::admission::Admission;
 use crate::duration;
 use crate::forwarding::Forwarding;
+use crate::listed::Listed;
 use crate::service::{Exposure, Service};
 
 /// Streams of one measurement: half of what a peer grants at once.
@@ -327,49 +329,6 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// One or more of the same kind in one word, as variables have them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listed<T>(pub(crate) Vec<T>);
-
-impl std::str::FromStr for Listed<ServerAddr> {
-    type Err = String;
-
-    /// Commas separate the addresses of one server, so only white space can separate servers.
-    fn from_str(text: &str) -> Result<Self, String> {
-        list(text, text.split_whitespace())
-    }
-}
-
-impl std::str::FromStr for Listed<Admission> {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let words = text.split(|character: char| character == ',' || character.is_whitespace());
-        list(text, words.filter(|word| !word.is_empty()))
-    }
-}
-
-/// What is wrong is said with the word that is wrong, where there are several.
-fn list<'a, T: std::str::FromStr<Err: std::fmt::Display>>(
-    text: &str,
-    words: impl Iterator<Item = &'a str>,
-) -> Result<Listed<T>, String> {
-    let parsed = words.map(|word| {
-        word.parse().map_err(|error| {
-            if word == text.trim() {
-                format!("{error}")
-            } else {
-                format!("`{word}`: {error}")
-            }
-        })
-    });
-    let parsed: Vec<T> = parsed.collect::<Result<_, _>>()?;
-    if parsed.is_empty() {
-        return Err("nothing is given".to_owned());
-    }
-    Ok(Listed(parsed))
-}
-
 fn count<T: std::str::FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| *number != T::default());
     number.ok_or_else(|| "not a whole number from 1 on".to_owned())
@@ -386,26 +345,6 @@ fn local_address(text: &str) -> Result<SocketAddr, String> {
         "not an address with a port: write IP:PORT, as in 127.0.0.1:4433, 0.0.0.0:4433 or [::]:4433 (port 0: any free one)"
             .to_owned()
     })
-}
-
-/// One word after --allow.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
-    Any,
-    Node(NodeId),
-}
-
-impl std::str::FromStr for Admission {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "any" {
-            return Ok(Self::Any);
-        }
-        text.parse()
-            .map(Self::Node)
-            .map_err(|error| format!("{error}; write a node id alone, or `any`"))
-    }
 }
 
 #[cfg(test)]
@@ -438,29 +377,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn nobody_is_admitted_by_a_typing_mistake() {
-        assert_eq!("any".parse(), Ok(Admission::Any));
-        assert!("Any".parse::<Admission>().is_err());
-        assert!("".parse::<Admission>().is_err());
-    }
-
-    #[test]
-    fn lists_may_have_more_space_than_they_need() {
-        let id = keyway::SecretKey::from_bytes([1; 32]).node_id();
-        let allow: Listed<Admission> = format!(" {id}, any\n,").parse().unwrap();
-        assert_eq!(allow.0, [Admission::Node(id), Admission::Any]);
-        let servers = format!("{id}@192.0.2.1:1,192.0.2.2:1  {id}@192.0.2.3:1\n");
-        let servers: Listed<ServerAddr> = servers.parse().unwrap();
-        assert_eq!(servers.0.len(), 2);
-        assert!(" , ".parse::<Listed<Admission>>().is_err());
-    }
-
-    #[test]
-    fn in_a_list_the_wrong_word_is_named() {
-        let message = "any,nobody".parse::<Listed<Admission>>().unwrap_err();
-        assert!(message.starts_with("`nobody`: "), "{message}");
     }
 }

@@ -3,6 +3,7 @@
 //! `arguments` says what can be said, `usage` what was said wrongly, `commands` has one file for each command, `bridge` joins local
 //! sockets with streams of peers, `reach` says why nobody answers, and `exit` how a command ends.
 
+mod admission;
 mod arguments;
 mod bridge;
 mod commands;
@@ -11,6 +12,7 @@ mod ending;
 mod exit;
 mod forwarding;
 mod identity;
+mod listed;
 mod log;
 mod output;
 mod reach;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::error::BindError;
+use crate::home::Home;
 use crate::identity::{self, Key};
 use crate::node::Node;
 use crate::peer_addr::ServerAddr;
@@ -56,6 +57,7 @@ pub struct NodeBuilder {
     limits: Box<Limits>,
     serve_rendezvous: bool,
     udp_payload_max: Option<u32>,
+    own_thread: bool,
 }
 
 impl NodeBuilder {
@@ -75,6 +77,7 @@ impl NodeBuilder {
             limits: Box::default(),
             serve_rendezvous: false,
             udp_payload_max: None,
+            own_thread: false,
         }
     }
 
@@ -150,6 +153,16 @@ impl NodeBuilder {
         self
     }
 
+    /// Whether the node runs on a thread of its own, instead of in a task of the runtime that it is bound in: not without a word.
+    ///
+    /// Say so where tasks of the application may compute or block for long: the node goes on to answer peers, who would count it as
+    /// gone otherwise. It costs a thread, and what passes between the node and the application passes between two threads:
+    /// some microseconds each way, unless both have work all the time.
+    pub fn own_thread(mut self, own_thread: bool) -> Self {
+        self.own_thread = own_thread;
+        self
+    }
+
     /// The largest UDP payload that this node sends and takes, in octets: 65,487 without a word. Each path finds out how much of that it
     /// carries: 1,452 over most of the internet, more with jumbo frames and within a machine. Below 1,200 counts as 1,200.
     pub fn udp_payload_max(mut self, octets: u32) -> Self {
@@ -199,6 +212,11 @@ impl NodeBuilder {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time enabled.
     pub async fn bind(self) -> Result<Node, BindError> {
+        Home::new(self.own_thread)?.settle(|| self.build())
+    }
+
+    /// The node and what drives it, within the runtime that will do so.
+    fn build(self) -> Result<(Driver, Node), BindError> {
         let secret = self.key.obtain()?;
         let node_id = secret.node_id();
         let sockets = sockets::bind(&self.bind)
@@ -236,7 +254,6 @@ impl NodeBuilder {
             counts,
             resolving,
         );
-        tokio::spawn(driver);
-        Ok(Node::new(Arc::new(Claim { shared })))
+        Ok((driver, Node::new(Arc::new(Claim { shared }))))
     }
 }

@@ -103,9 +103,6 @@ impl DatagramSocket {
     /// # Cancel safety
     /// Safe: a call that was dropped has received nothing.
     pub async fn recv(&self, buffer: &mut [u8]) -> Result<usize, DatagramError> {
-        let datagram = self.end.0.receive().await?;
-        let length = datagram.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&datagram[..length]);
-        Ok(length)
+        self.end.0.receive(buffer).await
     }
 }

@@ -1,5 +1,6 @@
 //! How the application's side reaches the driver: a list of commands, a list of channels with work, and one waker.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
@@ -15,6 +16,23 @@ use crate::pipe::Pipe;
 pub(crate) enum Channel {
     Stream(Arc<Pipe>),
     Datagrams(Arc<Flow>),
+}
+
+/// Whether a channel is on the driver's list of those with work: it is there at most once.
+#[derive(Debug, Default)]
+pub(crate) struct Listed(AtomicBool);
+
+impl Listed {
+    /// The application's side, after it has changed something: marks the channel as listed; false if it was already.
+    pub(crate) fn mark(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+
+    /// The driver's side, before it looks at the channel: what the application changes from here on lists the channel again. The
+    /// locks inside the channel see to the order: a change that the driver did not see was made after the mark was taken away.
+    pub(crate) fn clear(&self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// What waits for the driver. It takes all of it at once, so the lock is held for a swap of two vectors at most.
@@ -99,7 +117,7 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
     use super::*;
@@ -125,6 +143,15 @@ mod tests {
         commands.clear();
         inbox.take(&mut commands, &mut channels);
         assert!(commands.is_empty() && channels.is_empty());
+    }
+
+    #[test]
+    fn a_channel_is_listed_once_until_the_driver_looks_at_it() {
+        let listed = Listed::default();
+        assert!(listed.mark());
+        assert!(!listed.mark());
+        listed.clear();
+        assert!(listed.mark());
     }
 
     #[test]

@@ -50,6 +50,7 @@ mod datagrams;
 mod driver;
 mod error;
 mod flow;
+mod home;
 mod host_port;
 mod identity;
 mod inbox;

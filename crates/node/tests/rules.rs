@@ -9,7 +9,7 @@ mod world;
 use std::net::SocketAddr;
 
 use keyway_handshake::{LocalIdentity, read_init};
-use keyway_node::{Allow, Config};
+use keyway_node::{Allow, Config, PathKind};
 use keyway_wire::{
     Cid, CidSequence, DataHeader, Frame, Frames, Init, NewCidFrame, PathChallengeFrame,
     PathResponseFrame, Resp,
@@ -232,6 +232,31 @@ fn an_ack_names_the_cid_and_goes_where_the_packet_came_from() {
     assert_eq!(acked, Some((CidSequence(0), 1)));
 }
 
+/// What the node asks the puppet for in these packets, where they went `THERE`.
+fn challenges(puppet: &mut Puppet, sent: &[Datagram]) -> Vec<[u8; 8]> {
+    let challenge = |frame: &Frame<'_>| {
+        if let Frame::PathChallenge(challenge) = frame {
+            Some(challenge.data)
+        } else {
+            None
+        }
+    };
+    sent.iter()
+        .filter(|it| it.to == THERE)
+        .filter_map(|it| find(&open(puppet, it)?, challenge))
+        .collect()
+}
+
+/// Whether the node's selected path to the puppet leads `THERE`.
+fn has_followed(world: &mut World, node: usize, puppet: &Puppet) -> bool {
+    let node = world.node(node);
+    let there = PathKind::Direct { remote: THERE };
+    node.association_of(&puppet.id).is_some_and(|association| {
+        let mut paths = node.paths(association).into_iter();
+        paths.any(|(kind, info)| info.selected && kind == there)
+    })
+}
+
 // R8.5
 #[test]
 fn a_peer_that_a_nat_gave_another_port_keeps_its_cid() {
@@ -244,33 +269,13 @@ fn a_peer_that_a_nat_gave_another_port_keeps_its_cid() {
     let mut sent = answers(&mut world, THERE, node, &ping);
     let mut kept = false;
     for _ in 0..10 {
-        let challenges: Vec<[u8; 8]> = sent
-            .iter()
-            .filter(|it| it.to == THERE)
-            .filter_map(|it| {
-                let payload = open(&mut puppet, it)?;
-                find(&payload, |frame| {
-                    if let Frame::PathChallenge(challenge) = frame {
-                        Some(challenge.data)
-                    } else {
-                        None
-                    }
-                })
-            })
-            .collect();
-        for data in challenges {
+        for data in challenges(&mut puppet, &sent) {
             let response = puppet.packet(&[Frame::PathResponse(PathResponseFrame { data })]);
             answers(&mut world, THERE, node, &response);
         }
         let ping = puppet.packet(&[Frame::Ping]);
         sent = answers(&mut world, THERE, node, &ping);
-        let selected = world.node(node).association_of(&puppet.id).map(|association| {
-            let paths = world.node(node).paths(association);
-            paths.into_iter().any(|(kind, info)| {
-                info.selected && matches!(kind, keyway_node::PathKind::Direct { remote } if remote == THERE)
-            })
-        });
-        if selected == Some(true) {
+        if has_followed(&mut world, node, &puppet) {
             let cids = sent
                 .iter()
                 .filter(|it| it.to == THERE)

@@ -11,7 +11,7 @@ const LENGTH_LEN: usize = 2;
 pub const MESSAGE_LEN_MAX: usize = 16 * 1024 - LENGTH_LEN;
 
 /// Cuts a stream of octets into messages. Holds less than one message between calls.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct MessageReader {
     buffer: Vec<u8>,
     /// Octets of `buffer` that were read already.

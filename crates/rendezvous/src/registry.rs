@@ -14,7 +14,7 @@ use crate::wall::Wall;
 /// Soft state: it may lose everything at any time, and the owners bring it back with their next refresh. Memory is
 /// bounded by the number of records and their greatest length; work for each call grows with the logarithm of that
 /// number.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Registry {
     records: BTreeMap<NodeId, Stored>,
     /// What goes first when time passes.
@@ -25,7 +25,7 @@ pub struct Registry {
     per_prefix_max: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Stored {
     record: Signed<Record>,
     kept_until: Wall,

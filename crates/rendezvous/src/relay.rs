@@ -32,7 +32,7 @@ pub struct Forward {
 ///
 /// A channel begins *unanswered*. It becomes answered when the end that did not open it sends through it, and only then
 /// may it stay: strangers can open channels to a node, but not fill its places with them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RelayTable {
     limits: RelayLimits,
     /// Keyed by what came from outside, but hashed with a secret, and never iterated.
@@ -81,7 +81,7 @@ struct End {
     forward: Forward,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ChannelState {
     opener: (ClientId, Token),
     /// Without a token once the target has closed it unanswered: nothing reaches it, and the opener is not told.

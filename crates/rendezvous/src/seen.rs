@@ -65,31 +65,34 @@ impl SeenRecords {
     ///
     /// [`WentBack`] when it is not: whoever gave it is behind, or lies.
     pub fn accept(&mut self, record: &Record) -> Result<(), WentBack> {
+        self.judge(record)?;
         let mut issued = record.issued;
-        match self.editions.get(&record.node) {
-            None if self.forgotten.is_some_and(|latest| issued <= latest) => {
-                return Err(WentBack::Forgotten);
-            }
-            None => {}
-            Some(known) => {
-                match record.edition().succession(known.edition) {
-                    Succession::Newer | Succession::Same => {}
-                    Succession::Older if planted(Fault::AcceptOldRecord) => {}
-                    Succession::Older | Succession::Rival | Succession::Absurd => {
-                        return Err(WentBack::Seen {
-                            seen: known.edition,
-                        });
-                    }
-                }
-                self.by_issue.remove(&(known.issued, record.node));
-                issued = issued.max(known.issued);
-            }
+        if let Some(known) = self.editions.get(&record.node) {
+            self.by_issue.remove(&(known.issued, record.node));
+            issued = issued.max(known.issued);
         }
         self.by_issue.insert((issued, record.node));
         let edition = record.edition();
         self.editions.insert(record.node, Seen { edition, issued });
         self.forget();
         Ok(())
+    }
+
+    /// Whether a record may follow what is known of its node.
+    fn judge(&self, record: &Record) -> Result<(), WentBack> {
+        let Some(known) = self.editions.get(&record.node) else {
+            return match self.forgotten {
+                Some(latest) if record.issued <= latest => Err(WentBack::Forgotten),
+                _ => Ok(()),
+            };
+        };
+        match record.edition().succession(known.edition) {
+            Succession::Newer | Succession::Same => Ok(()),
+            Succession::Older if planted(Fault::AcceptOldRecord) => Ok(()),
+            Succession::Older | Succession::Rival | Succession::Absurd => Err(WentBack::Seen {
+                seen: known.edition,
+            }),
+        }
     }
 
     /// Forgets what there is no room for.

@@ -31,7 +31,7 @@ const RECORD_GRACE: Duration = Duration::from_secs(10);
 ///
 /// Memory is bounded by the registry, the channels, and some 300 KiB for each client at worst; the number of clients is
 /// bounded by the associations that the caller allows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerHalf {
     limits: Limits,
     registry: Registry,

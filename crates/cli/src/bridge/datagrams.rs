@@ -68,6 +68,13 @@ pub(crate) async fn forward(node: Node, reach: Reach, local: UdpSocket, service:
     let local = Arc::new(local);
     let (done, mut ended) = mpsc::unbounded_channel();
     let mut senders: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
+    let flow_of = |sender| Flow {
+        node: node.clone(),
+        reach: reach.clone(),
+        local: Arc::clone(&local),
+        sender,
+        service: service.clone(),
+    };
     let mut buffer = vec![0; DATAGRAM_LEN_MAX];
     loop {
         tokio::select! {
@@ -77,14 +84,7 @@ pub(crate) async fn forward(node: Node, reach: Reach, local: UdpSocket, service:
             received = local.recv_from(&mut buffer) => {
                 let Ok((len, sender)) = received else { continue };
                 if !senders.contains_key(&sender) && senders.len() < SENDERS_MAX {
-                    let (datagrams, waiting) = mpsc::channel(WAITING_MAX);
-                    senders.insert(sender, datagrams);
-                    let flow = Flow { node: node.clone(), reach: reach.clone(), local: Arc::clone(&local), sender, service: service.clone() };
-                    let done = done.clone();
-                    tokio::spawn(async move {
-                        flow.run(waiting).await;
-                        let _ = done.send(sender);
-                    });
+                    senders.insert(sender, flow_of(sender).start(done.clone()));
                 }
                 if let Some(datagrams) = senders.get(&sender) {
                     // A full queue drops, as any link does.
@@ -105,6 +105,17 @@ struct Flow {
 }
 
 impl Flow {
+    /// Runs in a task of its own. Datagrams go in at the channel that this returns; `done` is told when the flow is over.
+    fn start(self, done: mpsc::UnboundedSender<SocketAddr>) -> mpsc::Sender<Vec<u8>> {
+        let (datagrams, waiting) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(async move {
+            let sender = self.sender;
+            self.run(waiting).await;
+            let _ = done.send(sender);
+        });
+        datagrams
+    }
+
     async fn run(self, outgoing: mpsc::Receiver<Vec<u8>>) {
         let Service { peer, service } = &self.service;
         let outcome = match self.node.datagrams(peer, service).await {

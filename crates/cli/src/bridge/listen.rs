@@ -61,25 +61,14 @@ impl Opened {
 
     /// The real address, once the system chose a port.
     pub(crate) fn address(&self) -> String {
-        let unknown = |error| format!("unknown ({error})");
-        match self {
-            Self::Tcp(listener, _) => {
-                format!(
-                    "tcp:{}",
-                    listener
-                        .local_addr()
-                        .map_or_else(unknown, |address| address.to_string())
-                )
-            }
-            Self::Udp(socket, _) => {
-                format!(
-                    "udp:{}",
-                    socket
-                        .local_addr()
-                        .map_or_else(unknown, |address| address.to_string())
-                )
-            }
-            Self::Unix(_, file, _) => format!("unix:{}", file.0.display()),
+        let (kind, address) = match self {
+            Self::Tcp(listener, _) => ("tcp", listener.local_addr()),
+            Self::Udp(socket, _) => ("udp", socket.local_addr()),
+            Self::Unix(_, file, _) => return format!("unix:{}", file.0.display()),
+        };
+        match address {
+            Ok(address) => format!("{kind}:{address}"),
+            Err(error) => format!("{kind}:unknown ({error})"),
         }
     }
 
@@ -94,26 +83,32 @@ impl Opened {
         match self {
             Self::Udp(socket, service) => datagrams::forward(node, reach, socket, service).await,
             Self::Tcp(listener, service) => {
-                let way = Way::new(node, reach, service, hold);
-                loop {
-                    match listener.accept().await {
-                        Ok((local, _)) => {
-                            let _ = local.set_nodelay(true);
-                            tokio::spawn(way.clone().connect(local));
-                        }
-                        Err(error) => pause(&error).await,
-                    }
-                }
+                serve_tcp(&listener, &Way::new(node, reach, service, hold)).await;
             }
             Self::Unix(listener, _file, service) => {
-                let way = Way::new(node, reach, service, hold);
-                loop {
-                    match listener.accept().await {
-                        Ok((local, _)) => drop(tokio::spawn(way.clone().connect(local))),
-                        Err(error) => pause(&error).await,
-                    }
-                }
+                serve_unix(&listener, &Way::new(node, reach, service, hold)).await;
             }
+        }
+    }
+}
+
+async fn serve_tcp(listener: &TcpListener, way: &Way) {
+    loop {
+        match listener.accept().await {
+            Ok((local, _)) => {
+                let _ = local.set_nodelay(true);
+                tokio::spawn(way.clone().connect(local));
+            }
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+async fn serve_unix(listener: &UnixListener, way: &Way) {
+    loop {
+        match listener.accept().await {
+            Ok((local, _)) => drop(tokio::spawn(way.clone().connect(local))),
+            Err(error) => pause(&error).await,
         }
     }
 }

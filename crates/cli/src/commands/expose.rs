@@ -1,5 +1,6 @@
 //! `keyway expose`
 
+use keyway::Node;
 use tokio::task::JoinSet;
 
 use crate::arguments::Expose;
@@ -20,9 +21,7 @@ pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
     let patience = arguments.patience.patience.unwrap_or(super::PATIENCE);
     let node = arguments
         .node
-        .builder(
-            "this node has a new id at each start, which others must be told; --key keeps one",
-        )?
+        .builder(super::ID_CHANGES)?
         .patience(patience)
         .bind()
         .await?;
@@ -37,15 +36,7 @@ pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
         services.spawn(target::serve(listener, exposure.target, ending.hold()));
     }
     if arguments.node.servers.is_empty() {
-        let at: Vec<_> = node
-            .local_addresses()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        output::note(format_args!(
-            "no --server: peers need an address of this node, which listens on {}",
-            at.join(" and ")
-        ));
+        note_addresses(&node);
     }
     output::line(format_args!("ready {}", node.node_id()))?;
     tokio::select! {
@@ -56,4 +47,13 @@ pub(crate) async fn run(arguments: Expose) -> Result<Exit, Failure> {
     ending.end().await;
     super::close(&node).await;
     Ok(Exit::Done)
+}
+
+fn note_addresses(node: &Node) {
+    let addresses = node.local_addresses();
+    let at: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    output::note(format_args!(
+        "no --server: peers need an address of this node, which listens on {}",
+        at.join(" and ")
+    ));
 }

@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use keyway::{Allow, Node, NodeBuilder};
 
-use crate::arguments::{Admission, Command, Listed, NodeOptions};
+use crate::admission::Admission;
+use crate::arguments::{Command, NodeOptions};
 use crate::exit::{Exit, Failure};
+use crate::listed::Listed;
 use crate::signals;
 
 /// How long `expose` and `forward` bear with a silent peer: a change of network, a router's restart.
@@ -25,6 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// What an ephemeral identity means to a node that reaches others.
 const NOT_ON_LISTS: &str =
     "this node has a new identity at each start, so only peers that --allow any let it in";
+
+/// What it means to one that others reach.
+const ID_CHANGES: &str =
+    "this node has a new id at each start, which others must be told; --key keeps one";
 
 /// How long a node that ends waits for its peers to acknowledge what was written.
 const LINGER: Duration = Duration::from_secs(2);

@@ -10,6 +10,7 @@ use keyway_wire::Time;
 
 use super::attention::Attention;
 use super::stalls::Stalls;
+use super::turn::Turn;
 use crate::codes;
 use crate::error::{ConnectionError, DatagramError, WriteError};
 use crate::flow::Flow;
@@ -71,7 +72,13 @@ impl Channels {
     }
 
     /// Serves those in line, as many as one round may. True if there were any.
-    pub(super) fn serve(&mut self, now: Time, node: &mut Node, wakes: &mut Vec<Waker>) -> bool {
+    pub(super) fn serve(
+        &mut self,
+        now: Time,
+        node: &mut Node,
+        wakes: &mut Vec<Waker>,
+        turn: &mut Turn,
+    ) -> bool {
         let count = self.work.len().min(SERVED_PER_ROUND);
         for _ in 0..count {
             let channel = self.work.pop_front();
@@ -82,7 +89,9 @@ impl Channels {
             }
             match channel {
                 Some(Channel::Stream(pipe)) => {
-                    pipe.serve(node, wakes);
+                    if pipe.serve(node, wakes) {
+                        turn.on_room();
+                    }
                     if pipe.is_over() {
                         self.remove(pipe.key());
                     }

@@ -198,7 +198,9 @@ impl Driver {
             self.lookout.on_woken();
             worked = true;
         }
-        worked |= self.channels.serve(now, &mut self.node, &mut self.wakes);
+        worked |= self
+            .channels
+            .serve(now, &mut self.node, &mut self.wakes, &mut self.turn);
         for waker in self.wakes.drain(..) {
             self.lookout.on_woken();
             waker.wake();

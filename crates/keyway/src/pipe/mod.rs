@@ -8,7 +8,6 @@ mod receive;
 mod send;
 
 use std::io::IoSlice;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -21,7 +20,7 @@ use tokio::io::ReadBuf;
 
 use crate::codes;
 use crate::error::{ConnectionError, ReadError, WriteError};
-use crate::inbox::{Channel, Inbox};
+use crate::inbox::{Channel, Inbox, Listed};
 use crate::lock::lock;
 use crate::patience::Patience;
 use receive::ReceiveSide;
@@ -40,8 +39,7 @@ pub(crate) struct Pipe {
     peer: NodeId,
     service: ServiceName,
     inbox: Arc<Inbox>,
-    /// It is on the driver's list of channels with work.
-    listed: AtomicBool,
+    listed: Listed,
     patience: Patience,
     send: Mutex<SendSide>,
     receive: Mutex<ReceiveSide>,
@@ -60,7 +58,7 @@ impl Pipe {
             peer,
             service,
             inbox,
-            listed: AtomicBool::new(false),
+            listed: Listed::default(),
             patience: Patience::new(patience),
             send: Mutex::new(SendSide::new(BUFFER_MAX)),
             receive: Mutex::new(ReceiveSide::new(BUFFER_MAX)),
@@ -171,7 +169,7 @@ impl Pipe {
 
     /// Marks the pipe as listed; false if it was already.
     pub(crate) fn list(&self) -> bool {
-        !self.listed.swap(true, Ordering::AcqRel)
+        self.listed.mark()
     }
 }
 
@@ -193,11 +191,12 @@ impl Pipe {
     }
 
     /// Moves octets both ways between the buffers and the node: at most one buffer's worth in each direction.
-    pub(crate) fn serve(&self, node: &mut Node, wakes: &mut Vec<Waker>) {
-        // First, so that whatever the application adds from here on lists the pipe again.
-        self.listed.store(false, Ordering::Release);
-        lock(&self.send).serve(node, self.key, wakes);
+    /// True if there is room again for a writer that waited for it.
+    pub(crate) fn serve(&self, node: &mut Node, wakes: &mut Vec<Waker>) -> bool {
+        self.listed.clear();
+        let writer_goes_on = lock(&self.send).serve(node, self.key, wakes);
         lock(&self.receive).serve(node, self.key, wakes);
+        writer_goes_on
     }
 
     /// The association is over. What has arrived stays readable.

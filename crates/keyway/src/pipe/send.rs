@@ -173,7 +173,13 @@ impl SendSide {
     }
 
     /// Hands to the node what it takes, and then the end if there is one.
-    pub(super) fn serve(&mut self, node: &mut Node, key: StreamKey, wakes: &mut Vec<Waker>) {
+    /// True if there is room again for somebody who waited for it.
+    pub(super) fn serve(
+        &mut self,
+        node: &mut Node,
+        key: StreamKey,
+        wakes: &mut Vec<Waker>,
+    ) -> bool {
         self.hand_over(node, key, wakes);
         match self.state {
             State::Finishing if self.octets.is_empty() => {
@@ -190,9 +196,13 @@ impl SendSide {
             State::Open | State::Finishing | State::Refusing | State::Over | State::Failed(_) => {}
         }
         // Half of the buffer at once: a writer that is woken for every packet does little else than wake.
-        if self.room() >= self.octets.len() {
-            wakes.extend(self.writer.take());
+        if self.room() < self.octets.len() {
+            return false;
         }
+        let writer = self.writer.take();
+        let waited = writer.is_some();
+        wakes.extend(writer);
+        waited
     }
 
     fn hand_over(&mut self, node: &mut Node, key: StreamKey, wakes: &mut Vec<Waker>) {

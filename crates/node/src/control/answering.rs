@@ -8,7 +8,8 @@ use keyway_wire::{Cid, Slot, Time, VERSION};
 use rand_core::Rng;
 use tracing::debug;
 
-use super::{Alarm, Control};
+use super::Control;
+use super::alarms::Alarm;
 use crate::answers::Known;
 use crate::defence::{Origin, Verdict};
 use crate::directory::Addressee;
@@ -41,7 +42,7 @@ impl Control {
             } => {
                 let answer = packet.to_vec();
                 self.answered_again(worker, now, association, route);
-                return self.send(route, answer);
+                return self.outbox.send(route, answer);
             }
             Known::New => {}
         }
@@ -59,7 +60,7 @@ impl Control {
         if let Some((association, answer)) = self.answer(worker, now, route, incoming) {
             self.answers
                 .remember(now, digest, peer, association, answer.clone());
-            self.send(route, answer);
+            self.outbox.send(route, answer);
         }
     }
 
@@ -81,7 +82,7 @@ impl Control {
             Verdict::Work => true,
             Verdict::Drop => false,
             Verdict::Prove(cookie) => {
-                self.send_cookie(route, cookie);
+                self.outbox.send_cookie(route, cookie);
                 false
             }
         }

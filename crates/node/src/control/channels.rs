@@ -5,7 +5,8 @@ use keyway_rendezvous::UNANSWERED_FOR;
 use keyway_transport::{Channel, Route};
 use keyway_wire::{Time, Token};
 
-use super::{Alarm, Control};
+use super::Control;
+use super::alarms::Alarm;
 use crate::worker::Worker;
 
 impl Control {
@@ -58,6 +59,13 @@ impl Control {
             self.keep_channel(worker, now, id, Channel { server, token });
         } else if let Some(server) = self.servers.get_mut(server as usize) {
             server.client.close_channel(token);
+        }
+    }
+
+    /// The server opened none. The peer may register yet: the next sending of the INIT asks again.
+    pub(super) fn channel_refused(&mut self, server: u32, id: NodeId) {
+        if let Some(dialing) = self.peers.get_mut(&id).and_then(|it| it.dial.as_mut()) {
+            dialing.asked.remove(&server);
         }
     }
 

@@ -1,17 +1,17 @@
-//! Dialling: when an INIT goes out, to where, and what its answer makes of it.
+//! Dialling: when an INIT goes out, and to where.
 
 use std::collections::BTreeSet;
 
-use keyway_handshake::{Dial, InitPayload, RespPayload};
+use keyway_handshake::{Dial, InitPayload};
 use keyway_identity::NodeId;
-use keyway_transport::{Incarnations, Route};
+use keyway_transport::Route;
 use keyway_wire::{Cid, Slot, Time, VERSION};
 use tracing::debug;
 
-use super::{Alarm, Control};
+use super::Control;
+use super::alarms::Alarm;
 use crate::dial::Dialing;
 use crate::directory::Addressee;
-use crate::keys::AssociationKey;
 use crate::worker::Worker;
 
 /// Where the session of a first INIT lives at its sender: another slot than that of a first answer, since both handshakes
@@ -154,7 +154,7 @@ impl Control {
         };
         let packets: Vec<_> = routes.iter().map(|route| packet(*route)).collect();
         for (route, packet) in routes.into_iter().zip(packets) {
-            self.send(route, packet);
+            self.outbox.send(route, packet);
         }
     }
 
@@ -187,7 +187,7 @@ impl Control {
         let again = first.then(|| dialing.dial.packet_with(&cookie).to_vec());
         peer.cookies.keep(now, route, cookie);
         if let Some(again) = again {
-            self.send(route, again);
+            self.outbox.send(route, again);
         }
     }
 
@@ -203,7 +203,7 @@ impl Control {
     }
 
     /// Every way that might reach the peer: the paths of the association, hints, and relay channels.
-    fn routes_to(&self, worker: &Worker, id: NodeId) -> Vec<Route> {
+    pub(super) fn routes_to(&self, worker: &Worker, id: NodeId) -> Vec<Route> {
         let Some(peer) = self.peers.get(&id) else {
             return Vec::new();
         };
@@ -224,101 +224,6 @@ impl Control {
         let mut seen = BTreeSet::new();
         routes.retain(|route| seen.insert(*route));
         routes
-    }
-
-    pub(super) fn handle_resp(
-        &mut self,
-        worker: &mut Worker,
-        now: Time,
-        route: Route,
-        receiver: Cid,
-        packet: &[u8],
-    ) {
-        let Some(id) = self.dials.get(&receiver).copied() else {
-            return;
-        };
-        let Some(dialing) = self.peers.get_mut(&id).and_then(|peer| peer.dial.as_mut()) else {
-            return;
-        };
-        let (resp, remote_cid, session) = match dialing.dial.read_response(packet) {
-            Ok(answer) => answer,
-            Err(error) => return debug!(peer = %id, %error, "a RESP was dropped"),
-        };
-        let (slot, generation) = (dialing.slot, dialing.generation);
-        let Some(key) = self.association_for(worker, now, id, &resp, remote_cid) else {
-            return;
-        };
-        let asked = self.routes_to(worker, id);
-        let was_asked = matches!(route, Route::Relay { .. }) || asked.contains(&route);
-        self.finish_dial(id);
-        if let Some(association) = worker.touch(key) {
-            // An answer from where nobody was asked proves the peer alone: whoever copied it may have written any address as
-            // its own. So those that were asked are tried too.
-            let works = if was_asked { &[route][..] } else { &[] };
-            association.install(now, session, generation, slot, resp.slot, works);
-            if !was_asked {
-                association.add_route_answered(now, route, packet.len());
-                asked
-                    .iter()
-                    .for_each(|other| association.add_route(now, *other));
-            }
-        }
-        self.confirmed(worker, now, key);
-    }
-
-    /// The association that a RESP speaks of: the one that is, one half open from the peer's own INIT, or a new one.
-    fn association_for(
-        &mut self,
-        worker: &mut Worker,
-        now: Time,
-        id: NodeId,
-        resp: &RespPayload,
-        remote_cid: Cid,
-    ) -> Option<AssociationKey> {
-        let peer = self.peers.get(&id)?;
-        let names = |key: &AssociationKey| {
-            worker.get(*key).is_some_and(|known| {
-                let known = known.incarnations();
-                known.remote == resp.incarnation && known.local == peer.incarnation
-            })
-        };
-        // The peer's own INIT may be one that it sent long ago, under the same name but with another CID.
-        let half_open = peer.half_open.iter().map(|half| half.association);
-        let half_open = half_open.filter(|key| {
-            worker
-                .get(*key)
-                .is_some_and(|known| known.first_remote() == remote_cid)
-        });
-        if let Some(key) = peer.association.into_iter().chain(half_open).find(names) {
-            return Some(key);
-        }
-        let local_cid = peer.dial.as_ref()?.cid;
-        let incarnations = Incarnations {
-            local: peer.incarnation,
-            remote: resp.incarnation,
-        };
-        let parameters = resp.parameters;
-        Some(self.insert_association(
-            worker,
-            now,
-            id,
-            incarnations,
-            local_cid,
-            remote_cid,
-            &parameters,
-        ))
-    }
-
-    /// The pending INIT was answered; its slot belongs to the session.
-    fn finish_dial(&mut self, id: NodeId) {
-        self.alarms.set(Alarm::Dial(id), None);
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        peer.handshake_wanted = None;
-        if let Some(dialing) = peer.dial.take() {
-            self.dials.remove(&dialing.cid);
-        }
     }
 
     /// Drops the pending INIT, if any.

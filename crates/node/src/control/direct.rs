@@ -6,7 +6,8 @@ use keyway_identity::NodeId;
 use keyway_transport::Route;
 use keyway_wire::{Candidate, Time};
 
-use super::{Alarm, Control};
+use super::Control;
+use super::alarms::Alarm;
 use crate::io::SocketId;
 use crate::keys::AssociationKey;
 use crate::worker::Worker;

@@ -87,7 +87,7 @@ impl Control {
         kind: StreamKind,
         service: ServiceName,
     ) {
-        if service == super::internal::rendezvous() && self.relay.is_some() {
+        if service == keyway_rendezvous::service_name() && self.relay.is_some() {
             return self.client_arrived(worker, now, peer, stream);
         }
         if self.policy.permits(&peer, service.as_str()) {

@@ -4,8 +4,9 @@ use keyway_handshake::InitPayload;
 use keyway_identity::NodeId;
 use keyway_wire::Cid;
 
+use super::Control;
+use super::alarms::Alarm;
 use super::answering::is_meant;
-use super::{Alarm, Control};
 use crate::keys::AssociationKey;
 use crate::peer::{HALF_OPEN_PER_PEER_MAX, HalfOpen, Opened};
 use crate::worker::Worker;

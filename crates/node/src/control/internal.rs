@@ -1,20 +1,22 @@
 //! Streams that the node itself uses: they never reach the application.
 
 use keyway_transport::ReadError;
-use keyway_wire::{ServiceName, Time};
+use keyway_wire::Time;
 
-use super::{Control, Internal};
+use super::Control;
 use crate::keys::StreamKey;
 use crate::worker::Worker;
 
 /// Read at once from an internal stream. Messages are at most 16 KiB.
 const READ_LEN: usize = 16 * 1024;
 
-/// The service of a server's own protocol.
-pub(super) fn rendezvous() -> ServiceName {
-    "rendezvous"
-        .parse()
-        .expect("the name keeps to the rules for names")
+/// Who uses a stream of ours, where it is not the application.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(crate) enum Internal {
+    /// Our stream to a server.
+    Client(u32),
+    /// A client's stream to us.
+    Served,
 }
 
 impl Control {

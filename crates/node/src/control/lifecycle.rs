@@ -7,7 +7,8 @@ use keyway_wire::planted::{Fault, planted};
 use rand_core::Rng;
 use tracing::debug;
 
-use super::{Alarm, Control};
+use super::Control;
+use super::alarms::Alarm;
 use crate::event::Event;
 use crate::keys::AssociationKey;
 use crate::worker::Worker;
@@ -289,11 +290,4 @@ impl Control {
 /// Whether streams can be opened over an association: it neither closes nor has ended.
 pub(super) fn is_open(worker: &Worker, key: AssociationKey) -> bool {
     worker.get(key).is_some_and(Association::is_open)
-}
-
-/// Whether one of the association's paths is validated for this address.
-pub(super) fn is_validated(association: &Association, route: Route) -> bool {
-    association
-        .paths()
-        .any(|path| path.validated && path.route == route)
 }

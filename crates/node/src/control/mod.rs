@@ -2,8 +2,10 @@
 //!
 //! | file           | decides |
 //! |----------------|---|
-//! | `handshakes`   | nothing: it passes handshake packets on to those two |
-//! | `dialling`     | when an INIT goes out, to where, and what its answer makes of it |
+//! | `connects`     | when a connection that the application wants is there already, or cannot be |
+//! | `handshakes`   | nothing: it passes handshake packets on to the next three |
+//! | `dialling`     | when an INIT goes out, and to where |
+//! | `responses`    | which association the answer to an INIT of ours belongs to |
 //! | `answering`    | whose INIT is worked on, and which association its session belongs to |
 //! | `half_open`    | how long an answer waits for the packet that confirms it |
 //! | `room`         | which association goes when there are too many |
@@ -16,9 +18,14 @@
 //! | `relay`        | the server's side: records of others, channels between others |
 //! | `internal`     | nothing: it carries octets between `servers`, `relay` and their streams |
 //! | `direct`       | candidates, and probing for a direct path |
+//! | `alarms`       | nothing: it wakes those whose time has come |
+//! | `outbox`       | what is dropped when more handshake packets wait than may |
+//! | `routes`       | nothing: it says where the paths of associations lead at the moment |
 
+mod alarms;
 mod answering;
 mod channels;
+mod connects;
 mod dialling;
 mod direct;
 mod events;
@@ -27,21 +34,23 @@ mod handshakes;
 mod internal;
 mod lifecycle;
 mod lookups;
+mod outbox;
 mod registration;
 mod relay;
+mod responses;
 mod room;
+mod routes;
 mod servers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use keyway_handshake::{LocalIdentity, TransportParameters};
 use keyway_identity::{NodeId, SecretKey};
 use keyway_nat::LocalCandidates;
 use keyway_rendezvous::{SeenRecords, Wall};
-use keyway_transport::{Channel, Route};
-use keyway_wire::{COOKIE_LEN, Cid, Time, Token};
+use keyway_transport::Channel;
+use keyway_wire::{Cid, Time, Token};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -49,56 +58,20 @@ use crate::answers::Answers;
 use crate::census::Census;
 use crate::config::Config;
 use crate::defence::Defence;
-use crate::event::{Event, PathKind};
-use crate::forward_queue::Forward;
+use crate::event::Event;
 use crate::io::{Sockets, WallClock};
-use crate::keys::{AssociationKey, ConnectId, LookupId, StreamKey};
+use crate::keys::{AssociationKey, LookupId, StreamKey};
 use crate::peer::Peer;
 use crate::policy::Policy;
 use crate::probe_budget::ProbeBudget;
 use crate::timers::Timers;
 use crate::worker::Worker;
 
-pub(crate) use relay::RelayServer;
-pub(crate) use servers::Server;
-
-/// Handshake packets that wait for the socket, at most. One round of INITs to all routes of some dozens of peers.
-const OUTBOX_MAX: usize = 1024;
-
-/// COOKIEs that wait for the socket, at most. Beyond it a flood loses what it asked for.
-const COOKIES_MAX: usize = 1024;
-
-/// What control waits for.
-#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
-pub(crate) enum Alarm {
-    /// The next sending of a pending INIT.
-    Dial(NodeId),
-    /// An association that nobody confirmed.
-    HalfOpen(AssociationKey),
-    /// An ended association may be forgotten.
-    Forget(NodeId, AssociationKey),
-    /// The next probe for a direct path.
-    Punch(NodeId),
-    /// Time to renew our record at this server.
-    Publish(u32),
-    /// A server owes us an answer.
-    Server(u32),
-    /// The server half's own deadline.
-    Relay,
-    /// A peer that asked for us through a relay has not come.
-    Expected(NodeId),
-    /// Sources of INITs and targets of probes may be forgotten.
-    Sources,
-}
-
-/// Who uses a stream of ours, where it is not the application.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-pub(crate) enum Internal {
-    /// Our stream to a server.
-    Client(u32),
-    /// A client's stream to us.
-    Served,
-}
+use alarms::Alarm;
+use internal::Internal;
+use outbox::Outbox;
+use relay::RelayServer;
+use servers::Server;
 
 /// A node's decisions and what they rest on.
 pub(crate) struct Control {
@@ -140,9 +113,7 @@ pub(crate) struct Control {
     candidates: LocalCandidates,
     pub(crate) sockets: Sockets,
     alarms: Timers<Alarm>,
-    outbox: VecDeque<(Route, Vec<u8>)>,
-    /// Apart from the outbox, so that a flood pushes no handshake out of it.
-    cookie_outbox: VecDeque<(Route, [u8; COOKIE_LEN])>,
+    pub(crate) outbox: Outbox,
     defence: Defence,
     probes: ProbeBudget,
     events: VecDeque<Event>,
@@ -215,8 +186,7 @@ impl Control {
             candidates: LocalCandidates::default(),
             sockets: Sockets::default(),
             alarms: Timers::default(),
-            outbox: VecDeque::new(),
-            cookie_outbox: VecDeque::new(),
+            outbox: Outbox::default(),
             events: VecDeque::new(),
             next_id: 0,
             closing: false,
@@ -237,7 +207,7 @@ impl Control {
         census.channels += self.channels.len();
         census.lookups += self.lookups.len();
         census.timers += self.alarms.len();
-        census.packets_waiting += self.outbox.len();
+        census.packets_waiting += self.outbox.packets();
         census.clients += self.relay.as_ref().map_or(0, RelayServer::clients);
     }
 
@@ -289,147 +259,7 @@ impl Control {
         self.alarms.set(Alarm::Expected(id), None);
     }
 
-    /// Makes a connection, or joins one that is under way.
-    pub(crate) fn connect(
-        &mut self,
-        worker: &mut Worker,
-        now: Time,
-        peer: NodeId,
-        hints: &[SocketAddr],
-    ) -> ConnectId {
-        let id = ConnectId(self.fresh_id());
-        if peer == self.id {
-            let reason = crate::event::ConnectFailure::Myself;
-            self.events.push_back(Event::ConnectFailed { id, reason });
-            return id;
-        }
-        let known = self.association_of(&peer);
-        if let Some(association) = known.filter(|key| lifecycle::is_open(worker, *key)) {
-            self.events.push_back(Event::Connected {
-                id,
-                association,
-                peer,
-            });
-            return id;
-        }
-        if hints.is_empty() && self.servers.is_empty() {
-            let reason = crate::event::ConnectFailure::NoRoute;
-            self.events.push_back(Event::ConnectFailed { id, reason });
-            return id;
-        }
-        let entry = self.peer(peer);
-        entry.add_hints(hints);
-        entry.waiting.push(id);
-        // One that is about to end is of no use to anybody; its end makes room for another.
-        if known.is_none() {
-            self.want(worker, now, peer);
-        }
-        id
-    }
-
-    pub(crate) fn cancel(&mut self, worker: &mut Worker, id: ConnectId) {
-        let waited = self.peers.iter_mut().find_map(|(peer, entry)| {
-            let place = entry.waiting.iter().position(|waiting| *waiting == id)?;
-            entry.waiting.remove(place);
-            Some(*peer)
-        });
-        if let Some(peer) = waited {
-            self.stop_unwanted_dial(worker, peer);
-            self.tidy(worker, peer);
-        }
-    }
-
-    pub(crate) fn handle_timeout(&mut self, worker: &mut Worker, now: Time) {
-        while let Some(alarm) = self.alarms.pop_due(now) {
-            match alarm {
-                Alarm::Dial(peer) => self.send_init(worker, now, peer),
-                Alarm::HalfOpen(association) => self.drop_half_open(worker, association),
-                Alarm::Forget(peer, association) => self.forget(worker, peer, association),
-                Alarm::Punch(peer) => self.punch(worker, now, peer),
-                Alarm::Publish(server) => self.publish(now, server),
-                Alarm::Server(server) => self.server_timeout(worker, now, server),
-                Alarm::Relay => self.relay_timeout(worker, now),
-                Alarm::Expected(peer) => self.expect_no_more(worker, peer),
-                Alarm::Sources => self.forget_sources(now),
-            }
-        }
-    }
-
-    pub(crate) fn poll_timeout(&self, now: Time) -> Option<Time> {
-        let waiting = !self.outbox.is_empty()
-            || !self.cookie_outbox.is_empty()
-            || self.relay.as_ref().is_some_and(RelayServer::has_forwards);
-        if waiting {
-            Some(now)
-        } else {
-            self.alarms.next()
-        }
-    }
-
-    /// Queues one packet outside any association. A full queue drops it: handshakes repeat themselves.
-    fn send(&mut self, route: Route, packet: Vec<u8>) {
-        if self.outbox.len() < OUTBOX_MAX {
-            self.outbox.push_back((route, packet));
-        }
-    }
-
-    pub(crate) fn next_packet(&mut self) -> Option<(Route, Vec<u8>)> {
-        self.outbox.pop_front()
-    }
-
-    fn send_cookie(&mut self, route: Route, packet: [u8; COOKIE_LEN]) {
-        if self.cookie_outbox.len() < COOKIES_MAX {
-            self.cookie_outbox.push_back((route, packet));
-        }
-    }
-
-    pub(crate) fn next_cookie(&mut self) -> Option<(Route, [u8; COOKIE_LEN])> {
-        self.cookie_outbox.pop_front()
-    }
-
-    fn forget_sources(&mut self, now: Time) {
-        self.defence.handle_timeout(now);
-        self.probes.handle_timeout(now);
-        self.schedule_forgetting();
-    }
-
-    fn schedule_forgetting(&mut self) {
-        let deadlines = [self.defence.poll_timeout(), self.probes.poll_timeout()];
-        let next = deadlines.into_iter().flatten().min();
-        self.alarms.set(Alarm::Sources, next);
-    }
-
-    pub(crate) fn next_forward(&mut self, now: Time) -> Option<Forward> {
-        let limits = &self.config.limits;
-        self.relay.as_mut()?.next_forward(now, limits)
-    }
-
-    /// The address where a server is reached right now.
-    pub(crate) fn server_address(&self, worker: &Worker, server: u32) -> Option<SocketAddr> {
-        let association = self.servers.get(server as usize)?.association?;
-        direct_address(worker, association)
-    }
-
-    pub(crate) fn path_kind(&self, worker: &Worker, route: Route) -> Option<PathKind> {
-        match route {
-            Route::Direct { remote } => Some(PathKind::Direct { remote }),
-            Route::Relay { channel } => {
-                let server = self.servers.get(channel.server as usize)?.id;
-                let remote = self.server_address(worker, channel.server);
-                Some(PathKind::Relay { server, remote })
-            }
-        }
-    }
-
     pub(crate) fn association_config(&self) -> Arc<keyway_transport::AssociationConfig> {
         Arc::clone(&self.config.association)
-    }
-}
-
-/// The address that an association sends to, where its selected path is a direct one.
-pub(crate) fn direct_address(worker: &Worker, association: AssociationKey) -> Option<SocketAddr> {
-    match worker.get(association)?.selected_route()? {
-        Route::Direct { remote } => Some(remote),
-        Route::Relay { .. } => None,
     }
 }

@@ -8,7 +8,8 @@ use keyway_wire::{Time, VERSION};
 use rand_core::Rng;
 use tracing::debug;
 
-use super::{Alarm, Control};
+use super::Control;
+use super::alarms::Alarm;
 use crate::event::Event;
 use crate::worker::Worker;
 
@@ -71,12 +72,7 @@ impl Control {
                 let id = server.id;
                 self.events.push_back(Event::Registered(id));
             }
-            ClientEvent::Stale { epoch, .. } => {
-                if epoch >= self.epoch && epoch - self.epoch <= EPOCH_JUMP_MAX {
-                    self.epoch = epoch + 1;
-                    self.publish(now, index);
-                }
-            }
+            ClientEvent::Stale { epoch, .. } => self.overtake(now, index, epoch),
             ClientEvent::NotPublished { reason } => {
                 tracing::warn!(server = %server.id, %reason, "the server does not list this node");
             }
@@ -94,10 +90,7 @@ impl Control {
             } => {
                 debug!(%peer, %reason, "a server refused");
                 self.record_missing(index, request);
-                // The peer may register yet: the next sending of the INIT asks again.
-                if let Some(dialing) = self.peers.get_mut(&peer).and_then(|it| it.dial.as_mut()) {
-                    dialing.asked.remove(&index);
-                }
+                self.channel_refused(index, peer);
             }
             ClientEvent::Offered {
                 peer,
@@ -107,6 +100,15 @@ impl Control {
                 self.channel_offered(worker, now, index, peer, token, &first_packet);
             }
             ClientEvent::ChannelClosed { token } => self.channel_closed(worker, now, token),
+        }
+    }
+
+    /// A server knows the record of another start of this identity: this start becomes a later one, unless that would take a jump
+    /// which others do not believe.
+    fn overtake(&mut self, now: Time, index: u32, known: u64) {
+        if known >= self.epoch && known - self.epoch <= EPOCH_JUMP_MAX {
+            self.epoch = known + 1;
+            self.publish(now, index);
         }
     }
 }

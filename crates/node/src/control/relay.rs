@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 
 use keyway_identity::NodeId;
 use keyway_rendezvous::{ClientId, ServerHalf, ServerOutput};
-use keyway_transport::{Route, codes};
-use keyway_wire::{RELAY_HEADER_LEN, RelayHeader, Time};
+use keyway_transport::codes;
+use keyway_wire::{RELAY_HEADER_LEN, RelayHeader, Time, Token};
 use tracing::debug;
 
-use super::lifecycle::is_validated;
-use super::{Alarm, Control, Internal, direct_address};
+use super::Control;
+use super::alarms::Alarm;
+use super::internal::Internal;
+use super::routes::{direct_address, is_validated};
 use crate::forward_queue::{Forward, ForwardQueue};
 use crate::keys::{AssociationKey, StreamKey};
 use crate::limits::Limits;
@@ -57,10 +59,6 @@ impl RelayServer {
 
     pub(super) fn has_forwards(&self) -> bool {
         !self.forwards.is_empty()
-    }
-
-    pub(super) fn next_forward(&mut self, now: Time, limits: &Limits) -> Option<Forward> {
-        self.forwards.pop(now, limits)
     }
 
     /// Writes what waited and then `bytes`; what the stream does not take waits here.
@@ -190,52 +188,34 @@ impl Control {
         self.flush_clients(worker, now);
     }
 
-    /// Forwards a batch of relay packets: the first packet's token decides for all that bear the same, and each gets the
-    /// other end's token in place. Returns how many octets it took; zero where the token is none of this relay's.
+    /// Forwards a batch of relay packets: the first packet's token decides for all that bear the same, and each goes on with
+    /// the other end's token instead. Returns how many octets it took; zero where the token is none of this relay's.
     pub(crate) fn relay_batch(
         &mut self,
         worker: &mut Worker,
         now: Time,
         source: SocketAddr,
-        packets: &mut [u8],
+        packets: &[u8],
         stride: usize,
     ) -> usize {
         let Some(relay) = self.relay.as_mut() else {
             return 0;
         };
-        let Some(first) = packets
-            .chunks(stride)
-            .next()
-            .and_then(|packet| RelayHeader::parse(packet).ok())
-        else {
+        let Some(token) = first_token(packets, stride) else {
             return 0;
         };
-        let Some(target) = relay.half.relay().route(&first.token) else {
+        let Some(target) = relay.half.relay().route(&token) else {
             return 0;
         };
-        let same =
-            |packet: &[u8]| RelayHeader::parse(packet).is_ok_and(|it| it.token == first.token);
-        let len = packets
-            .chunks(stride)
-            .take_while(|packet| same(packet))
-            .map(<[u8]>::len)
-            .sum();
-        let from = AssociationKey(target.from.0);
-        let route = Route::Direct { remote: source };
-        if !worker
-            .get(from)
-            .is_some_and(|association| is_validated(association, route))
-        {
+        let len = run_len(packets, stride, &token);
+        if !is_validated(worker, AssociationKey(target.from.0), source) {
             return len;
         }
         // A client may have written any address as its own: before it has answered there, others' packets do not go there.
         let to = AssociationKey(target.to.0);
-        let Some(to) = direct_address(worker, to).filter(|remote| {
-            let route = Route::Direct { remote: *remote };
-            worker
-                .get(to)
-                .is_some_and(|association| is_validated(association, route))
-        }) else {
+        let Some(to) =
+            direct_address(worker, to).filter(|remote| is_validated(worker, to, *remote))
+        else {
             return len;
         };
         let mut bytes = packets[..len].to_vec();
@@ -245,7 +225,7 @@ impl Control {
             }
             .emit(&mut packet[..RELAY_HEADER_LEN]);
         }
-        relay.half.forwarded(now, &first.token, len);
+        relay.half.forwarded(now, &token, len);
         let forward = Forward {
             to,
             bytes,
@@ -255,4 +235,26 @@ impl Control {
         relay.forwards.push(now, limits, target.from, forward);
         len
     }
+
+    /// The next batch between others that goes out, each client in its turn.
+    pub(crate) fn next_forward(&mut self, now: Time) -> Option<Forward> {
+        let relay = self.relay.as_mut()?;
+        relay.forwards.pop(now, &self.config.limits)
+    }
+}
+
+/// The channel that the first packet of a batch names.
+fn first_token(packets: &[u8], stride: usize) -> Option<Token> {
+    let first = packets.chunks(stride).next()?;
+    Some(RelayHeader::parse(first).ok()?.token)
+}
+
+/// Octets of the packets at the head of a batch that name this channel.
+fn run_len(packets: &[u8], stride: usize, token: &Token) -> usize {
+    let same = |packet: &&[u8]| RelayHeader::parse(packet).is_ok_and(|it| it.token == *token);
+    packets
+        .chunks(stride)
+        .take_while(same)
+        .map(<[u8]>::len)
+        .sum()
 }

@@ -11,7 +11,9 @@ use keyway_wire::{StreamKind, Time, Token};
 use rand_core::Rng;
 use tracing::info;
 
-use super::{Alarm, Control, Internal};
+use super::Control;
+use super::alarms::Alarm;
+use super::internal::Internal;
 use crate::event::Event;
 use crate::keys::{AssociationKey, StreamKey};
 use crate::worker::Worker;
@@ -81,7 +83,7 @@ impl Control {
         };
         server.association = Some(key);
         server.since = now;
-        let service = super::internal::rendezvous();
+        let service = keyway_rendezvous::service_name();
         let opened = worker
             .touch(key)
             .and_then(|it| it.open(StreamKind::Bytes, &service).ok());

@@ -12,12 +12,12 @@ use crate::keys::AssociationKey;
 impl Node {
     /// Handshake packets, and packets between others.
     pub(super) fn control_transmit(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
-        while let Some((route, packet)) = self.control.next_packet() {
+        while let Some((route, packet)) = self.control.outbox.next_packet() {
             if let Some(transmit) = self.single(batch, route, &packet) {
                 return Some(transmit);
             }
         }
-        while let Some((route, packet)) = self.control.next_cookie() {
+        while let Some((route, packet)) = self.control.outbox.next_cookie() {
             if let Some(transmit) = self.single(batch, route, &packet) {
                 return Some(transmit);
             }

@@ -1,7 +1,7 @@
 //! Streams and datagrams: each call goes to the association that the key names.
 
 use bytes::Bytes;
-use keyway_transport::{OpenError, ReadError, SendDatagramError, WriteError};
+use keyway_transport::{DatagramBuffer, OpenError, ReadError, SendDatagramError, WriteError};
 use keyway_wire::{ServiceName, StreamKind};
 
 use super::Node;
@@ -106,6 +106,30 @@ impl Node {
             .touch(flow.association)
             .ok_or(SendDatagramError::Unknown)?;
         known.send_datagram(flow.stream, data)
+    }
+
+    /// Queues datagrams of this flow, as many as there is room for, and leaves the others in `datagrams`. One that is longer than
+    /// a packet takes by now is lost.
+    ///
+    /// # Errors
+    /// As [`send_datagram`](Self::send_datagram).
+    pub fn send_datagrams(
+        &mut self,
+        flow: StreamKey,
+        datagrams: &mut DatagramBuffer,
+    ) -> Result<(), SendDatagramError> {
+        let known = self
+            .worker
+            .touch(flow.association)
+            .ok_or(SendDatagramError::Unknown)?;
+        known.send_datagrams(flow.stream, datagrams)
+    }
+
+    /// Moves all datagrams that arrived in this flow to the end of `datagrams`.
+    pub fn recv_datagrams(&mut self, flow: StreamKey, datagrams: &mut DatagramBuffer) {
+        if let Some(known) = self.worker.touch(flow.association) {
+            known.recv_datagrams(flow.stream, datagrams);
+        }
     }
 
     /// The oldest datagram that arrived in this flow.

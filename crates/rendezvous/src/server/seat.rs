@@ -17,7 +17,7 @@ const OFFERS_BEHIND_MAX: usize = 64 * 1024;
 /// Requests that may be refused in a row for coming too fast, before the client counts as hostile.
 const REFUSED_MAX: u32 = 1000;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Seat {
     pub(super) node: NodeId,
     /// Where it comes from, if that counts.

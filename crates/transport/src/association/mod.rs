@@ -74,8 +74,8 @@ use crate::recovery::AckOutcome;
 use crate::sent_frame::SentFrames;
 use crate::streams::{PeerLimits, StreamEvent, Streams};
 use crate::{
-    AssociationConfig, AssociationEvent, Incarnations, Keepalive, OpenError, PathInfo, PingId,
-    ReadError, Route, SendDatagramError, WriteError,
+    AssociationConfig, AssociationEvent, DatagramBuffer, Incarnations, Keepalive, OpenError,
+    PathInfo, PingId, ReadError, Route, SendDatagramError, WriteError,
 };
 
 /// No packet is larger than what fits into a [`Batch`](crate::Batch).
@@ -423,6 +423,24 @@ impl Association {
     /// The oldest datagram that was received, if there is one.
     pub fn recv_datagram(&mut self, flow: StreamId) -> Option<Bytes> {
         self.streams.recv_datagram(flow)
+    }
+
+    /// Queues datagrams, as many as there is room for, and leaves the others in `datagrams`. One that is longer than a packet
+    /// takes by now is lost.
+    ///
+    /// # Errors
+    /// [`SendDatagramError`], but for [`TooLarge`](SendDatagramError::TooLarge) where the peer takes some.
+    pub fn send_datagrams(
+        &mut self,
+        flow: StreamId,
+        datagrams: &mut DatagramBuffer,
+    ) -> Result<(), SendDatagramError> {
+        self.use_streams().send_datagrams(flow, datagrams)
+    }
+
+    /// Moves all datagrams that were received to the end of `datagrams`.
+    pub fn recv_datagrams(&mut self, flow: StreamId, datagrams: &mut DatagramBuffer) {
+        self.streams.recv_datagrams(flow, datagrams);
     }
 
     /// Octets of the longest datagram that can be sent at the moment; 0 if the peer takes none.

@@ -131,6 +131,21 @@ impl ChunkQueue {
         if octets.len() <= COPIED_MAX {
             return self.write(&octets);
         }
+        self.take_over(octets);
+    }
+
+    /// Takes over all that another queue holds, to the end. What lies in one piece there does so here.
+    pub fn append(&mut self, other: &mut Self) {
+        while let Some(octets) = other.pop(usize::MAX) {
+            if octets.len() <= COPIED_MAX {
+                self.write_whole(&octets);
+            } else {
+                self.take_over(octets);
+            }
+        }
+    }
+
+    fn take_over(&mut self, octets: Bytes) {
         if 2 * self.tail.len() < self.tail.capacity() {
             // Little octets between large pieces must not keep the memory of large pieces each.
             self.split_tail();

@@ -4,12 +4,13 @@ use bytes::Bytes;
 use keyway_wire::{ServiceName, StreamId, StreamKind, VarInt};
 
 use super::Streams;
-use super::datagrams::QueueFull;
+use super::datagrams::{DatagramBudget, DatagramQueue};
 use super::error::{OpenError, ReadError, SendDatagramError, WriteError};
 use super::flow::ReceiveCredit;
 use super::receive::ReceiveStream;
 use super::schedule::Queue;
 use super::send::Octets;
+use crate::DatagramBuffer;
 
 impl Streams {
     /// Opens a stream. It is announced to the peer at once, even if nothing is written.
@@ -190,6 +191,33 @@ impl Streams {
         data: &[u8],
     ) -> Result<(), SendDatagramError> {
         let max = self.max_datagram();
+        self.queue_datagrams(flow, |queue, budget| {
+            if data.len() > max {
+                return Err(SendDatagramError::TooLarge { max });
+            }
+            Ok(queue.push(data, budget)?)
+        })
+    }
+
+    /// Queues datagrams, as many as there is room for, and leaves the others. One that turns out too long is lost.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendDatagramError`].
+    pub(crate) fn send_datagrams(
+        &mut self,
+        flow: StreamId,
+        datagrams: &mut DatagramBuffer,
+    ) -> Result<(), SendDatagramError> {
+        self.queue_datagrams(flow, |queue, budget| Ok(queue.append(datagrams, budget)?))
+    }
+
+    fn queue_datagrams(
+        &mut self,
+        flow: StreamId,
+        queue: impl FnOnce(&mut DatagramQueue, &mut DatagramBudget) -> Result<(), SendDatagramError>,
+    ) -> Result<(), SendDatagramError> {
+        let max = self.max_datagram();
         let stream = self.table.get(flow).ok_or(SendDatagramError::Unknown)?;
         if let Some(reason) = &self.ended {
             return Err(SendDatagramError::Ended(reason.clone()));
@@ -198,19 +226,17 @@ impl Streams {
             return Err(SendDatagramError::WrongKind);
         }
         stream.send.check_open()?;
-        if data.len() > max || max == 0 {
+        if max == 0 {
             return Err(SendDatagramError::TooLarge { max });
         }
-        let queue = &mut stream.flow.get_or_insert_default().outgoing;
-        if let Err(QueueFull) = queue.push(data, &mut self.outgoing_datagrams) {
-            self.datagram_sender_waits = true;
-            return Err(SendDatagramError::QueueFull);
-        }
-        if stream.may_send() {
+        let outgoing = &mut stream.flow.get_or_insert_default().outgoing;
+        let queued = queue(outgoing, &mut self.outgoing_datagrams);
+        self.datagram_sender_waits |= queued == Err(SendDatagramError::QueueFull);
+        if !outgoing.is_empty() && stream.may_send() {
             self.schedule
                 .enqueue(Queue::Flows, flow, &mut stream.standing);
         }
-        Ok(())
+        queued
     }
 
     /// The oldest datagram that was received, if there is one.
@@ -219,5 +245,14 @@ impl Streams {
         let datagram = flow.incoming.pop(&mut self.incoming_datagrams);
         flow.told = datagram.is_some();
         datagram
+    }
+
+    /// Moves all datagrams that were received to the end of `datagrams`.
+    pub(crate) fn recv_datagrams(&mut self, flow: StreamId, datagrams: &mut DatagramBuffer) {
+        if let Some(flow) = self.table.get(flow).and_then(|stream| stream.flow.as_mut()) {
+            flow.incoming
+                .move_to(datagrams, &mut self.incoming_datagrams);
+            flow.told = false;
+        }
     }
 }

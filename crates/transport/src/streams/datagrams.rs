@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::error::SendDatagramError;
 use crate::DatagramBuffer;
 
 /// What each waiting datagram is charged beside its octets: more than its place in the queue takes. Without it a peer could fill
@@ -50,6 +51,12 @@ pub(super) struct DatagramQueue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct QueueFull;
 
+impl From<QueueFull> for SendDatagramError {
+    fn from(_: QueueFull) -> Self {
+        Self::QueueFull
+    }
+}
+
 impl DatagramQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -76,6 +83,32 @@ impl DatagramQueue {
         Ok(())
     }
 
+    /// Appends what `datagrams` holds as far as there is room, and leaves the rest there.
+    pub(super) fn append(
+        &mut self,
+        datagrams: &mut DatagramBuffer,
+        budget: &mut DatagramBudget,
+    ) -> Result<(), QueueFull> {
+        let charge = datagrams.octets() + OVERHEAD * datagrams.len();
+        if self.charged + charge <= budget.left().saturating_sub(charge) {
+            self.charged += charge;
+            budget.used += charge;
+            self.waiting.append(datagrams);
+            return Ok(());
+        }
+        while let Some(datagram) = datagrams.front() {
+            self.push(datagram, budget)?;
+            datagrams.discard();
+        }
+        Ok(())
+    }
+
+    /// Moves everything to the end of `datagrams`.
+    pub(super) fn move_to(&mut self, datagrams: &mut DatagramBuffer, budget: &mut DatagramBudget) {
+        budget.used -= std::mem::take(&mut self.charged);
+        datagrams.append(&mut self.waiting);
+    }
+
     /// Appends a datagram, and for that throws away as many of the oldest as it takes. The new one is thrown away only
     /// where the other flows hold too much.
     pub(super) fn push_dropping_oldest(&mut self, data: &[u8], budget: &mut DatagramBudget) {
@@ -83,7 +116,7 @@ impl DatagramQueue {
         if !fits_alone {
             return;
         }
-        while self.push(data, budget).is_err() && self.pop(budget).is_some() {}
+        while self.push(data, budget).is_err() && self.discard(budget) {}
     }
 
     /// Takes the oldest out.
@@ -94,9 +127,19 @@ impl DatagramQueue {
         Some(data)
     }
 
+    /// Throws the oldest away; false if there is none.
+    pub(super) fn discard(&mut self, budget: &mut DatagramBudget) -> bool {
+        let Some(length) = self.waiting.discard() else {
+            return false;
+        };
+        self.charged -= length + OVERHEAD;
+        budget.used -= length + OVERHEAD;
+        true
+    }
+
     /// Throws everything away.
     pub(super) fn clear(&mut self, budget: &mut DatagramBudget) {
-        while self.pop(budget).is_some() {}
+        self.move_to(&mut DatagramBuffer::default(), budget);
     }
 }
 
@@ -116,6 +159,29 @@ mod tests {
         }
         assert_eq!(queue.pop(&mut budget), None);
         assert!(budget.is_unused());
+    }
+
+    #[test]
+    fn many_are_appended_as_far_as_there_is_room_and_moved_on_at_once() {
+        let (mut queue, mut budget) = (DatagramQueue::default(), DatagramBudget::new(20_000));
+        let mut datagrams = DatagramBuffer::default();
+        let mut expected = Vec::new();
+        for octet in 0..12 {
+            datagrams.push(&[octet; 936]);
+            expected.push(vec![octet; 936]);
+        }
+        assert_eq!(queue.append(&mut datagrams, &mut budget), Err(QueueFull));
+        assert_eq!((queue.waiting.len(), datagrams.len()), (10, 2));
+        assert_eq!(queue.append(&mut datagrams, &mut budget), Err(QueueFull));
+        let mut moved = DatagramBuffer::default();
+        queue.move_to(&mut moved, &mut budget);
+        assert!(queue.is_empty() && budget.is_unused());
+        assert_eq!(queue.append(&mut datagrams, &mut budget), Ok(()));
+        assert!(datagrams.is_empty() && budget.used == 2_000);
+        queue.move_to(&mut moved, &mut budget);
+        let moved: Vec<_> = std::iter::from_fn(|| moved.pop()).collect();
+        assert_eq!(moved, expected);
+        assert!(!queue.discard(&mut budget) && budget.is_unused());
     }
 
     // L5: memory stays constant whatever the number.

@@ -165,7 +165,7 @@ impl Streams {
                 break;
             }
             if let Some(flow) = &mut stream.flow {
-                flow.outgoing.pop(&mut self.outgoing_datagrams);
+                flow.outgoing.discard(&mut self.outgoing_datagrams);
             }
             self.schedule.rotate(Queue::Flows);
         }

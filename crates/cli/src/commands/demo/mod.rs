@@ -200,34 +200,10 @@ async fn fetch_file(
             .map_err(Failure::new)
     })
     .await?;
-    let mut body = response.into_body();
-    let mut digest = web::Digest::new();
-    let bar = story.bar(web::FILE_LEN);
-    let mut len = 0;
-    while let Some(frame) =
-        step(async { body.frame().await.transpose().map_err(Failure::new) }).await?
-    {
-        if let Some(data) = frame.data_ref() {
-            digest.update(data);
-            len += data.len() as u64;
-            bar.set_position(len);
-        }
-        if let Some(switch) = watcher.news() {
-            bar.suspend(|| {
-                story.tell_at(
-                    switch.at,
-                    format_args!("the path changed: {}", story::way(&switch.route)),
-                )
-            })?;
-        }
-    }
-    bar.finish_and_clear();
+    let (len, digest) = receive_file(story, watcher, response.into_body()).await?;
     let took = start.elapsed();
     if let Some(switch) = watcher.wait_for_direct(STEP_DEADLINE).await {
-        story.tell_at(
-            switch.at,
-            format_args!("the path changed: {}", story::way(&switch.route)),
-        )?;
+        tell_of_switch(story, &switch)?;
     }
     let rate = len as f64 * 8.0 / took.as_secs_f64() / 1e9;
     let mebibytes = len / (1 << 20);
@@ -245,4 +221,36 @@ async fn fetch_file(
         web::hex(&site.digest)
     ))?;
     Ok(())
+}
+
+/// Takes the file in, and tells meanwhile how far it is, and of the change of path. Its length, and the digest of what came.
+async fn receive_file(
+    story: &Story,
+    watcher: &watch::Watcher,
+    mut body: hyper::body::Incoming,
+) -> Result<(u64, web::Digest), Failure> {
+    let mut digest = web::Digest::new();
+    let bar = story.bar(web::FILE_LEN);
+    let mut len = 0;
+    while let Some(frame) =
+        step(async { body.frame().await.transpose().map_err(Failure::new) }).await?
+    {
+        if let Some(data) = frame.data_ref() {
+            digest.update(data);
+            len += data.len() as u64;
+            bar.set_position(len);
+        }
+        if let Some(switch) = watcher.news() {
+            bar.suspend(|| tell_of_switch(story, &switch))?;
+        }
+    }
+    bar.finish_and_clear();
+    Ok((len, digest))
+}
+
+fn tell_of_switch(story: &Story, switch: &watch::Switch) -> Result<(), Failure> {
+    story.tell_at(
+        switch.at,
+        format_args!("the path changed: {}", story::way(&switch.route)),
+    )
 }

@@ -1,11 +1,11 @@
 //! The side that measures.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use keyway::{DatagramSocket, Node, PeerAddr, Stream};
+use keyway::{DatagramError, DatagramSocket, Node, PeerAddr, Stream};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
@@ -19,6 +19,9 @@ use crate::{output, signals};
 
 /// How long to wait, after sending datagrams, for the last report: several reports' time.
 const LAST_REPORT: Duration = Duration::from_millis(500);
+
+/// How long to wait for the server's first datagram before the order is given again: a round trip between continents.
+const ORDER_AGAIN: Duration = Duration::from_millis(300);
 
 /// The object of `--json`.
 #[derive(Serialize)]
@@ -87,7 +90,7 @@ async fn measure(
 ) -> Result<(u64, Duration), Failure> {
     let mut runs = start(node, reach, peer, arguments, moved).await?;
     let begin = Instant::now();
-    let show = std::io::stdout().is_terminal() && !arguments.json;
+    let show = io::stdout().is_terminal() && !arguments.json;
     let ticker = show.then(|| tokio::spawn(tell_each_second(Arc::clone(moved))));
     let mut total = 0;
     let mut outcome = Ok(());
@@ -166,41 +169,58 @@ async fn tell_each_second(moved: Arc<AtomicU64>) {
     }
 }
 
+async fn run_stream(stream: Stream, order: Order, moved: Arc<AtomicU64>) -> io::Result<u64> {
+    match order.direction {
+        Direction::Up => send_octets(stream, order, &moved).await,
+        Direction::Down => receive_octets(stream, order, &moved).await,
+    }
+}
+
+/// Sends for as long as ordered. How many octets arrived, as the server tells.
 #[expect(
     clippy::disallowed_methods,
     reason = "a measurement is about real time"
 )]
-async fn run_stream(
-    mut stream: Stream,
-    order: Order,
-    moved: Arc<AtomicU64>,
-) -> std::io::Result<u64> {
+async fn send_octets(mut stream: Stream, order: Order, moved: &AtomicU64) -> io::Result<u64> {
     stream.write_all(&order.emit()).await?;
+    let chunk = vec![0; CHUNK];
+    let start = Instant::now();
+    while start.elapsed() < order.duration {
+        stream.write_all(&chunk).await?;
+        moved.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+    }
+    stream.shutdown().await?;
+    let mut total = [0; 8];
+    stream.read_exact(&mut total).await?;
+    Ok(u64::from_be_bytes(total))
+}
+
+async fn receive_octets(mut stream: Stream, order: Order, moved: &AtomicU64) -> io::Result<u64> {
+    stream.write_all(&order.emit()).await?;
+    stream.shutdown().await?;
     let mut chunk = vec![0; CHUNK];
-    match order.direction {
-        Direction::Up => {
-            let start = Instant::now();
-            while start.elapsed() < order.duration {
-                stream.write_all(&chunk).await?;
-                moved.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-            }
-            stream.shutdown().await?;
-            let mut total = [0; 8];
-            stream.read_exact(&mut total).await?;
-            Ok(u64::from_be_bytes(total))
+    let mut total = 0_u64;
+    loop {
+        let len = stream.read(&mut chunk).await? as u64;
+        if len == 0 {
+            return Ok(total);
         }
-        Direction::Down => {
-            stream.shutdown().await?;
-            let mut total = 0_u64;
-            loop {
-                match stream.read(&mut chunk).await? {
-                    0 => return Ok(total),
-                    len => {
-                        total += len as u64;
-                        moved.fetch_add(len as u64, Ordering::Relaxed);
-                    }
-                }
-            }
+        total += len;
+        moved.fetch_add(len, Ordering::Relaxed);
+    }
+}
+
+/// Gives the order, and again until the server's first datagram shows that it has it: a datagram may be lost. How long that
+/// first one is.
+async fn begin(
+    flow: &DatagramSocket,
+    order: Order,
+    first: &mut [u8],
+) -> Result<usize, DatagramError> {
+    loop {
+        flow.send(&order.emit()).await?;
+        if let Ok(received) = tokio::time::timeout(ORDER_AGAIN, flow.recv(first)).await {
+            return received;
         }
     }
 }
@@ -228,7 +248,7 @@ async fn send_datagrams(
     let chunk = vec![0; CHUNK];
     let mut report = [0; 8];
     let mut received = 0;
-    flow.send(&order.emit()).await?;
+    begin(flow, order, &mut report).await?;
     let start = Instant::now();
     while start.elapsed() < order.duration {
         tokio::select! {
@@ -257,9 +277,9 @@ async fn receive_datagrams(
     order: Order,
     moved: &AtomicU64,
 ) -> Result<u64, Failure> {
-    flow.send(&order.emit()).await?;
     let mut buffer = vec![0; CHUNK];
-    let mut total = 0;
+    let mut total = begin(flow, order, &mut buffer).await? as u64;
+    moved.fetch_add(total, Ordering::Relaxed);
     let run = async {
         loop {
             let len = flow.recv(&mut buffer).await? as u64;
@@ -267,12 +287,51 @@ async fn receive_datagrams(
             moved.fetch_add(len, Ordering::Relaxed);
         }
     };
-    let ended: Result<Result<(), keyway::DatagramError>, _> =
+    let ended: Result<Result<(), DatagramError>, _> =
         tokio::time::timeout(order.duration + LAST_REPORT, run).await;
     match ended {
         // The server's end of the flow is the end of the run.
-        Ok(Err(keyway::DatagramError::Closed)) | Err(_) => Ok(total),
+        Ok(Err(DatagramError::Closed)) | Err(_) => Ok(total),
         Ok(Err(error)) => Err(error.into()),
         Ok(Ok(())) => Ok(total),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyway::{Allow, Incoming};
+
+    use super::super::serve::serve_flow;
+    use super::*;
+
+    async fn node() -> Node {
+        let builder = Node::builder().bind_address("127.0.0.1:0".parse().unwrap());
+        builder.bind().await.unwrap()
+    }
+
+    async fn octets_where_the_first_order_is_lost(direction: Direction) -> u64 {
+        let (client, server) = (node().await, node().await);
+        let mut listener = server.listen(SERVICE).allow(Allow::any()).start().unwrap();
+        let address = PeerAddr::new(server.node_id(), [server.local_addresses()[0]]);
+        tokio::spawn(async move {
+            let Ok(Incoming::Datagrams(flow)) = listener.accept_any().await else {
+                panic!("a flow was opened");
+            };
+            flow.recv(&mut [0; CHUNK]).await.unwrap();
+            let _ = serve_flow(flow).await;
+        });
+        let order = Order {
+            direction,
+            duration: Duration::from_millis(200),
+        };
+        let flow = client.datagrams(address, SERVICE).await.unwrap();
+        let moved = Arc::new(AtomicU64::new(0));
+        run_flow(flow, order, moved).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_order_that_is_lost_is_given_again() {
+        assert!(octets_where_the_first_order_is_lost(Direction::Up).await > 0);
+        assert!(octets_where_the_first_order_is_lost(Direction::Down).await > 0);
     }
 }

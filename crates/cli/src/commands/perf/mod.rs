@@ -34,7 +34,7 @@ enum Direction {
     Down,
 }
 
-/// The first nine octets of a stream, and the first datagram of a flow.
+/// The first nine octets of a stream, and the first datagram of a flow: given again until the server's first one comes.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 struct Order {
     direction: Direction,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use keyway::{DatagramSocket, Stream};
+use keyway::{DatagramSocket, Incoming, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::debug;
 
@@ -16,9 +16,7 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
     let allow = crate::commands::allow(&arguments.allow, "keyway perf --serve")?;
     let node = arguments
         .node
-        .builder(
-            "this node has a new id at each start, which others must be told; --key keeps one",
-        )?
+        .builder(crate::commands::ID_CHANGES)?
         .bind()
         .await?;
     let reach = Reach::new(&node, &arguments.node, [])?;
@@ -28,19 +26,11 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
     let serve = async {
         loop {
             match listener.accept_any().await {
-                Ok(keyway::Incoming::Stream(stream)) => {
-                    tokio::spawn(async move {
-                        if let Err(error) = serve_stream(stream).await {
-                            debug!(%error, "a measurement broke off");
-                        }
-                    });
+                Ok(Incoming::Stream(stream)) => {
+                    tokio::spawn(async { note(serve_stream(stream).await) });
                 }
-                Ok(keyway::Incoming::Datagrams(flow)) => {
-                    tokio::spawn(async move {
-                        if let Err(error) = serve_flow(flow).await {
-                            debug!(%error, "a measurement broke off");
-                        }
-                    });
+                Ok(Incoming::Datagrams(flow)) => {
+                    tokio::spawn(async { note(serve_flow(flow).await) });
                 }
                 Ok(_) => {}
                 Err(_) => return reach.node_failed().await,
@@ -53,6 +43,12 @@ pub(super) async fn run(arguments: Perf) -> Result<Exit, Failure> {
     }
     crate::commands::close(&node).await;
     Ok(Exit::Done)
+}
+
+fn note<E: std::fmt::Display>(outcome: Result<(), E>) {
+    if let Err(error) = outcome {
+        debug!(%error, "a measurement broke off");
+    }
 }
 
 #[expect(
@@ -92,7 +88,7 @@ async fn serve_stream(mut stream: Stream) -> std::io::Result<()> {
     clippy::disallowed_methods,
     reason = "a measurement is about real time"
 )]
-async fn serve_flow(flow: DatagramSocket) -> Result<(), keyway::DatagramError> {
+pub(super) async fn serve_flow(flow: DatagramSocket) -> Result<(), keyway::DatagramError> {
     let mut buffer = vec![0; CHUNK];
     let len = flow.recv(&mut buffer).await?;
     let Some(order) = Order::parse(&buffer[..len]) else {

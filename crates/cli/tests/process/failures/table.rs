@@ -124,7 +124,9 @@ fn what_happens_seldom_is_still_said() {
     let sources = concat!(
         include_str!("../../../src/exit.rs"),
         include_str!("../../../src/main.rs"),
-        include_str!("../../../../keyway/src/error.rs"),
+        include_str!("../../../../keyway/src/error/bind.rs"),
+        include_str!("../../../../keyway/src/error/close.rs"),
+        include_str!("../../../../keyway/src/error/connection.rs"),
     );
     let (_, section) = PAGE.split_once("## Seldom").unwrap();
     let messages: Vec<_> = section
