@@ -42,7 +42,7 @@ enum Command {
     Proto(proto::Arguments),
     /// Tell which test shows which rule of proto/PROTOCOL.md, and which rules have none
     Requirements,
-    /// Run the simulator's properties over seeds that nobody has tried, replay one, or hunt for planted faults
+    /// Run the simulator's properties over seeds that nobody has tried, replay one, hunt for planted faults, or print the matrix of NATs
     Sim(sim::Arguments),
     /// Run the fuzz targets, each for some seconds
     Fuzz(fuzz::Arguments),

@@ -45,17 +45,29 @@ pub(crate) struct Arguments {
     /// Hunt for this planted fault alone
     #[arg(long, value_name = "NAME")]
     fault: Option<String>,
+    /// Let every kind of NAT meet every other, ten times or --seeds times, and print what became of each pair
+    #[arg(long, conflicts_with_all = ["properties", "property", "scenario", "faults", "fault"])]
+    matrix: bool,
+    /// How the networks of the matrix lie to each other; `all` for all that there are
+    #[arg(long, value_name = "NAME", requires = "matrix")]
+    setting: Option<String>,
+    /// Only this pair of the matrix, dialler first
+    #[arg(long, value_name = "A,B", requires = "matrix")]
+    pair: Option<String>,
+    /// Print the matrix as JSON
+    #[arg(long, requires = "matrix")]
+    json: bool,
 }
 
 /// Builds the simulator for speed, and runs it.
 ///
 /// # Errors
-/// If a property fails for a seed; the simulator has said how to replay it.
+/// If a property fails for a seed, or a pair of the matrix is not as it has to be; the simulator has said how to replay it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut command = simulator();
     let hunts = arguments.faults || arguments.fault.is_some();
     let names_seeds = arguments.seeds.is_some() || arguments.seed.is_some();
-    let is_fresh = !names_seeds && !hunts && arguments.scenario.is_none();
+    let is_fresh = !names_seeds && !hunts && !arguments.matrix && arguments.scenario.is_none();
     let from = arguments.from.or_else(|| is_fresh.then(fresh_base));
     if let Some(base) = from.filter(|_| is_fresh) {
         println!("fresh seeds from {base} on; the same again: --from {base} --seeds 100");
@@ -75,10 +87,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(file) = &arguments.scenario {
         command.arg("--scenario").arg(file);
     }
-    if let Some(fault) = &arguments.fault {
-        command.args(["--fault", fault]);
+    for (flag, name) in [
+        ("--fault", &arguments.fault),
+        ("--setting", &arguments.setting),
+        ("--pair", &arguments.pair),
+    ] {
+        if let Some(name) = name {
+            command.args([flag, name]);
+        }
     }
-    for (flag, is_on) in [("--trace", arguments.trace), ("--faults", arguments.faults)] {
+    for (flag, is_on) in [
+        ("--trace", arguments.trace),
+        ("--faults", arguments.faults),
+        ("--matrix", arguments.matrix),
+        ("--json", arguments.json),
+    ] {
         if is_on {
             command.arg(flag);
         }

@@ -9,6 +9,7 @@ use crate::applications::{Content, Plan};
 use crate::failure::Failure;
 use crate::host::NodeHost;
 use crate::link::LinkConfig;
+use crate::nat::{LIFETIME, NatConfig};
 use crate::network::{HostId, SiteId};
 use crate::properties::Report;
 use crate::topology::{Run, exchanges, node, service, since_beginning};
@@ -19,9 +20,6 @@ use crate::world::World;
 const SITE_SENDERS: [u8; 4] = [192, 0, 2, 1];
 const SITE_RECEIVER: [u8; 4] = [198, 51, 100, 1];
 const HOME: [u8; 3] = [192, 168, 1];
-
-/// How long the NAT before the senders keeps a mapping: longer than they pause.
-const NAT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// More than arrives in any run.
 const ENDLESS: u64 = 1 << 50;
@@ -42,7 +40,7 @@ impl Bottleneck {
     /// So many senders, of which none has begun. `forth` is the link that they share; what the receiver sends goes `back`.
     pub(crate) fn new(run: Run, senders: u8, forth: LinkConfig, back: LinkConfig) -> Self {
         let mut world = World::new(run.seed, Trace::new(run.trace));
-        let home = world.add_nat(SITE_SENDERS.into(), NAT_TIMEOUT);
+        let home = world.add_nat(None, SITE_SENDERS.into(), NatConfig::simple(LIFETIME));
         let senders = (1..=senders).map(|index| {
             let address = IpAddr::from([HOME[0], HOME[1], HOME[2], index]);
             let host = node(world.random(), address, Config::default());

@@ -1,7 +1,7 @@
 //! A Keyway node on a host of the world, with a user who dials, serves and watches.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use keyway_identity::{NodeId, SecretKey};
@@ -60,11 +60,15 @@ pub struct Diary {
 }
 
 impl NodeHost {
-    /// A node at this address, with all its randomness from `seed`.
+    /// A node with sockets at these addresses, with all its randomness from `seed`.
+    ///
+    /// # Panics
+    /// If there is no address.
     #[must_use]
-    pub fn new(secret: SecretKey, seed: [u8; 32], local: SocketAddr, config: Config) -> Self {
+    pub fn new(secret: SecretKey, seed: [u8; 32], locals: &[SocketAddr], config: Config) -> Self {
         let clocks = (Time::ZERO, BEGINNING);
-        let machine = Machine::new(clocks, secret, seed, local, &[local.ip()], config);
+        let addresses: Vec<IpAddr> = locals.iter().map(SocketAddr::ip).collect();
+        let machine = Machine::new(clocks, secret, seed, locals, &addresses, config);
         Self {
             machine,
             services: BTreeMap::new(),
@@ -81,7 +85,7 @@ impl NodeHost {
         self.machine.node.node_id()
     }
 
-    /// Where the node's socket is bound.
+    /// Where the node's first socket is bound.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.machine.local

@@ -1,4 +1,4 @@
-//! A node with the one socket of its host, and how a world drives it, whoever its user is.
+//! A node with the sockets of its host, and how a world drives it, whoever its user is.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,34 +8,39 @@ use keyway_wire::Time;
 
 use crate::program::{Program, SendTo};
 
-/// The only socket of a host.
-const SOCKET: SocketId = SocketId(0);
-
-/// A node, and the socket that it has.
+/// A node, and the sockets that it has.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) node: Node,
+    /// Where the first socket is bound.
     pub(crate) local: SocketAddr,
+    /// All of them, in the order of their ids.
+    sockets: Vec<(SocketId, SocketAddr)>,
     pub(crate) is_relay: bool,
     batch: Batch,
 }
 
 impl Machine {
-    /// A node at `local` on a host with these addresses, with all its randomness from `seed`.
+    /// A node with sockets bound at `locals`, at least one, on a host with these addresses, with all its randomness from `seed`.
     pub(crate) fn new(
         (now, wall): (Time, Wall),
         secret: SecretKey,
         seed: [u8; 32],
-        local: SocketAddr,
+        locals: &[SocketAddr],
         addresses: &[IpAddr],
         config: Config,
     ) -> Self {
         let is_relay = config.server;
+        let sockets: Vec<_> = (0..=u8::MAX)
+            .map(SocketId)
+            .zip(locals.iter().copied())
+            .collect();
         let mut node = Node::new(now, wall, secret, seed, config);
-        node.set_sockets(now, &[(SOCKET, local)], addresses);
+        node.set_sockets(now, &sockets, addresses);
         Self {
             node,
-            local,
+            local: locals[0],
+            sockets,
             is_relay,
             batch: Batch::new(),
         }
@@ -46,7 +51,10 @@ impl Machine {
         let Some(transmit) = self.node.poll_transmit(now, &mut self.batch) else {
             return false;
         };
-        let source = SocketAddr::new(transmit.local.unwrap_or(self.local.ip()), self.local.port());
+        let mut sockets = self.sockets.iter();
+        let bound = sockets.find(|(socket, _)| *socket == transmit.socket);
+        let bound = bound.map_or(self.local, |(_, bound)| *bound);
+        let source = SocketAddr::new(transmit.local.unwrap_or(bound.ip()), bound.port());
         for payload in self.batch.bytes()[..transmit.len].chunks(transmit.segment_size.max(1)) {
             send(SendTo {
                 source,
@@ -55,6 +63,17 @@ impl Machine {
             });
         }
         true
+    }
+
+    /// The socket that hears what comes to an address.
+    fn socket_at(&self, address: SocketAddr) -> Option<SocketId> {
+        let hears = |bound: &SocketAddr| {
+            bound.port() == address.port() && bound.is_ipv4() == address.is_ipv4()
+        };
+        let mut sockets = self.sockets.iter();
+        sockets
+            .find(|(_, bound)| hears(bound))
+            .map(|(socket, _)| *socket)
     }
 }
 
@@ -94,11 +113,11 @@ impl<U: User> Program for U {
     ) {
         let machine = self.machine_mut();
         // Nobody listens at the host's other ports.
-        if local.port() != machine.local.port() {
+        let Some(socket) = machine.socket_at(local) else {
             return;
-        }
+        };
         let arrival = Arrival {
-            socket: SOCKET,
+            socket,
             remote,
             local: Some(local.ip()),
             ecn: None,

@@ -8,6 +8,7 @@ mod handshake_loss;
 mod idle;
 mod ladder;
 mod long_fat;
+mod nats;
 mod random_loss;
 mod rebind;
 mod rekey;
@@ -57,7 +58,7 @@ pub struct Report {
 }
 
 /// All properties.
-pub const ALL: [Property; 17] = [
+pub const ALL: [Property; 18] = [
     Property {
         name: "swarm",
         promise: "whatever nodes and networks do, the invariants hold; healed, everything works; closed, nothing is left",
@@ -81,6 +82,12 @@ pub const ALL: [Property; 17] = [
         promise: "going from relay to direct in the middle of a transfer loses, repeats and reorders nothing",
         seeds_max: None,
         check: upgrade::check,
+    },
+    Property {
+        name: "nats",
+        promise: "two nodes connect whatever NATs are between them, and end direct where nobody has to guess a port; how soon is told",
+        seeds_max: None,
+        check: nats::check,
     },
     Property {
         name: "rekey",
@@ -220,6 +227,11 @@ mod tests {
     #[test]
     fn going_from_relay_to_direct_is_not_noticed() {
         holds("upgrade");
+    }
+
+    #[test]
+    fn pairs_behind_nats_connect() {
+        holds("nats");
     }
 
     #[test]

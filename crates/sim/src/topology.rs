@@ -10,6 +10,7 @@ use keyway_wire::{ServiceName, Time};
 use crate::applications::{Application, Exchange, Plan};
 use crate::failure::Failure;
 use crate::host::NodeHost;
+use crate::nat::{LIFETIME, NatConfig};
 use crate::network::{HostId, SiteId};
 use crate::random::Random;
 use crate::sightings::Sightings;
@@ -25,9 +26,6 @@ const SITE_B: [u8; 4] = [198, 51, 100, 1];
 const SITE_SERVER: [u8; 4] = [203, 0, 113, 1];
 const HOME_A: [u8; 4] = [192, 168, 1, 10];
 const HOME_B: [u8; 4] = [192, 168, 1, 20];
-
-/// How long a NAT keeps a mapping: the shortest that RFC 4787 (REQ-5) allows.
-const NAT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Which run of a property this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +58,8 @@ pub struct Meeting {
     pub b: HostId,
     /// The server, if there is one.
     pub server: Option<HostId>,
-    layout: Layout,
+    /// Whether who dials has been told the other's address.
+    is_told: bool,
 }
 
 impl Meeting {
@@ -78,7 +77,7 @@ impl Meeting {
         });
         let [a, b] = [(SITE_A, HOME_A), (SITE_B, HOME_B)].map(|(site, home)| {
             if layout == Layout::BehindNats {
-                let nat = world.add_nat(site.into(), NAT_TIMEOUT);
+                let nat = world.add_nat(None, site.into(), NatConfig::simple(LIFETIME));
                 let host = node(world.random(), home.into(), config());
                 world.add_host_behind(nat, home.into(), host)
             } else {
@@ -91,16 +90,30 @@ impl Meeting {
             a,
             b,
             server,
-            layout,
+            is_told: layout == Layout::Public,
         };
-        meeting.tell_server();
+        server
+            .into_iter()
+            .for_each(|server| meeting.tell_server(server));
         meeting
     }
 
-    fn tell_server(&mut self) {
-        let Some(server) = self.server else {
-            return;
+    /// Two nodes of a world that exists, with servers that they are told of; nobody has been told another address.
+    pub(crate) fn within(world: World<NodeHost>, [a, b]: [HostId; 2], servers: &[HostId]) -> Self {
+        let mut meeting = Self {
+            world,
+            a,
+            b,
+            server: servers.first().copied(),
+            is_told: false,
         };
+        servers
+            .iter()
+            .for_each(|server| meeting.tell_server(*server));
+        meeting
+    }
+
+    fn tell_server(&mut self, server: HostId) {
         let (id, address) = (self.id(server), self.world.program(server).local());
         for host in [self.a, self.b] {
             self.world
@@ -136,7 +149,7 @@ impl Meeting {
     pub fn dial(&mut self, host: HostId, plan: Plan) {
         let other = self.other(host);
         let (peer, address) = (self.id(other), self.world.program(other).local());
-        let hints = if self.layout == Layout::Public {
+        let hints = if self.is_told {
             vec![address]
         } else {
             Vec::new()
@@ -234,7 +247,8 @@ impl Meeting {
         self.check_trouble()
     }
 
-    fn check_trouble(&self) -> Result<(), Failure> {
+    /// Fails if an application met trouble.
+    pub(crate) fn check_trouble(&self) -> Result<(), Failure> {
         for (name, host) in [("a", self.a), ("b", self.b)] {
             if let Some(trouble) = self.world.program(host).trouble() {
                 return Err(self.failure(format!("{name}: {trouble}")));
@@ -300,13 +314,17 @@ pub(crate) fn since_beginning(time: Time) -> Duration {
 }
 
 pub(crate) fn node(random: &mut Random, address: IpAddr, config: Config) -> NodeHost {
+    node_at(random, &[address], config)
+}
+
+/// A node with a socket at each of these addresses.
+pub(crate) fn node_at(random: &mut Random, addresses: &[IpAddr], config: Config) -> NodeHost {
     let secret = SecretKey::from_bytes(random.bytes());
-    NodeHost::new(
-        secret,
-        random.bytes(),
-        SocketAddr::new(address, PORT),
-        config,
-    )
+    let locals: Vec<SocketAddr> = addresses
+        .iter()
+        .map(|address| SocketAddr::new(*address, PORT))
+        .collect();
+    NodeHost::new(secret, random.bytes(), &locals, config)
 }
 
 pub(crate) fn service() -> ServiceName {

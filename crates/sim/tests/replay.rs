@@ -60,6 +60,43 @@ fn several_seeds_are_summed_up_in_one_line() {
 }
 
 #[test]
+fn the_matrix_is_a_table_or_json_and_the_same_each_time() {
+    let part = [
+        "--matrix",
+        "--pair",
+        "full_cone,symmetric_random",
+        "--seeds",
+        "3",
+    ];
+    let table = simulator(&part);
+    assert!(table.status.success(), "{}", printed(&table));
+    let text = printed(&table);
+    let line = text.lines().last().unwrap_or_default();
+    assert!(line.starts_with("full_cone "), "{text}");
+    assert_eq!(
+        line.matches("100 %").count(),
+        2,
+        "connected and direct: {text}"
+    );
+    assert_eq!(text, printed(&simulator(&part)));
+    let json = simulator(&[&part[..], &["--json"]].concat());
+    let rows: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(rows[0]["b"], "symmetric_random");
+    assert_eq!(
+        (&rows[0]["runs"], &rows[0]["direct"]),
+        (&3.into(), &3.into())
+    );
+    let nothing = [
+        "--matrix",
+        "--pair",
+        "public,public",
+        "--setting",
+        "one_nat",
+    ];
+    assert_eq!(simulator(&nothing).status.code(), Some(2));
+}
+
+#[test]
 fn a_trace_tells_of_packets() {
     let output = simulator(&["--property", "handshake_loss", "--seed", "1", "--trace"]);
     let trace = String::from_utf8(output.stderr).expect("text");

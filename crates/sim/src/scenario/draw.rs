@@ -1,8 +1,11 @@
 //! Scenarios from chance: first which faults there are at all, then how bad each of them is. A world in which everything goes
 //! wrong at once hides what goes wrong when one thing does (Groce et al., Swarm Testing, 2012).
 
+use std::collections::BTreeSet;
+
 use super::source::{Octets, Source};
-use super::{Faults, HostPlan, Op, Scenario, Settings, Step};
+use super::{Faults, HostPlan, NatPlan, Op, Scenario, Settings, Step};
+use crate::nat::NatKind;
 use crate::random::Random;
 
 /// The most steps of a scenario.
@@ -60,14 +63,36 @@ fn draw(seed: u64, source: &mut impl Source) -> Scenario {
         })
         .collect();
     steps.sort_by_key(|step| step.at_ms);
+    let nats = draw_nats(source, &hosts);
     Scenario {
         seed,
         safety_ms,
         settings,
         faults,
         hosts,
+        nats,
         steps,
     }
+}
+
+/// Every other NAT is one of the kinds that have names, every third of them not quite as its name says.
+fn draw_nats(source: &mut impl Source, hosts: &[HostPlan]) -> Vec<NatPlan> {
+    let numbers: BTreeSet<u8> = hosts.iter().filter_map(|host| host.nat).collect();
+    let mut nats = Vec::new();
+    for number in numbers {
+        if source.below(2) == 0 {
+            continue;
+        }
+        let mut nat = NatPlan::new(number, source.pick(&NatKind::ALL[1..]));
+        if source.once_in(3) {
+            nat.lifetime_ms = source.pick(&[None, Some(30_000)]);
+            nat.hairpins = source.pick(&[None, Some(true)]);
+            nat.refresh_inbound = source.pick(&[None, Some(true)]);
+            nat.capacity = source.pick(&[None, None, Some(64)]);
+        }
+        nats.push(nat);
+    }
+    nats
 }
 
 /// One to three servers, then two to five nodes, of which most let each other in.
@@ -270,8 +295,6 @@ fn draw_length(source: &mut impl Source) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
@@ -305,6 +328,13 @@ mod tests {
             .collect();
         assert_eq!(kinds.len(), KINDS.len(), "{kinds:?}");
         let faults = |has: fn(&Faults) -> bool| scenarios.iter().any(|it| has(&it.faults));
+        let nats: BTreeSet<NatKind> = scenarios
+            .iter()
+            .flat_map(|scenario| &scenario.nats)
+            .map(|nat| nat.kind)
+            .collect();
+        assert_eq!(nats.len(), NatKind::ALL.len() - 1, "{nats:?}");
+        assert!(scenarios.iter().any(|it| it.nats.is_empty()));
         assert!(faults(|it| it.loss > 0 && it.bursts));
         assert!(faults(|it| it.reorder > 0 && it.duplicate == 0));
         assert!(faults(|it| it.corrupt > 0 && it.rate > 0));

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `draw`, `source` | scenarios from seeds and octets |
 //! | `text`   | scenarios as text |
+//! | `nats`   | its NATs |
 //! | `stage`  | the world of a scenario, who is in it, and how time passes there |
 //! | `steps`  | what its steps do in it, and how that is undone |
 //! | `assigned` | who was given which errand |
@@ -24,6 +25,7 @@ mod attack;
 mod conditions;
 mod draw;
 mod errand;
+mod nats;
 mod play;
 mod shrink;
 mod source;
@@ -34,6 +36,7 @@ mod verdict;
 
 use serde::{Deserialize, Serialize};
 
+pub use nats::NatPlan;
 pub use play::Played;
 pub use text::TextError;
 
@@ -51,6 +54,9 @@ pub struct Scenario {
     pub faults: Faults,
     /// Who is there.
     pub hosts: Vec<HostPlan>,
+    /// The NATs that are not simple ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nats: Vec<NatPlan>,
     /// What happens, in the order of time.
     #[serde(default)]
     pub steps: Vec<Step>,

@@ -66,7 +66,8 @@ impl Scenario {
     }
 
     fn with_fewer_faults(&self) -> impl Iterator<Item = Self> + '_ {
-        let changes: [fn(&mut Self); 14] = [
+        let changes: [fn(&mut Self); 15] = [
+            |it| it.nats.clear(),
             |it| {
                 it.faults = Faults {
                     delay_ms: it.faults.delay_ms,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use keyway_identity::{NodeId, SecretKey};
 use keyway_wire::Time;
@@ -20,9 +19,6 @@ use crate::world::World;
 
 /// The port at which every node listens.
 const PORT: u16 = 4100;
-
-/// How long a NAT keeps a mapping: the shortest that RFC 4787 (REQ-5) allows.
-const NAT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A world with all that the scenario names, and what has become of it so far.
 pub(super) struct Stage<'a> {
@@ -47,6 +43,13 @@ pub(super) struct Seat {
     pub(super) ends: u32,
     /// Nobody is there at the moment.
     pub(super) is_down: bool,
+}
+
+/// A NAT, and how many hosts are behind it.
+#[derive(Clone, Copy)]
+struct Home {
+    site: SiteId,
+    hosts: u8,
 }
 
 impl<'a> Stage<'a> {
@@ -86,18 +89,10 @@ impl<'a> Stage<'a> {
             .iter()
             .map(|secret| SecretKey::from_bytes(*secret).node_id())
             .collect();
-        let mut nats: BTreeMap<u8, (SiteId, u8)> = BTreeMap::new();
+        let mut homes = BTreeMap::new();
         for (index, plan) in self.scenario.hosts.iter().enumerate() {
             let number = u8::try_from(index).unwrap_or(u8::MAX);
-            let behind = plan.nat.map(|nat| {
-                let public = IpAddr::from([198, 51, 100, 1 + nat]);
-                let (site, hosts) = nats
-                    .entry(nat)
-                    .or_insert_with(|| (self.world.add_nat(public, NAT_TIMEOUT), 0));
-                *hosts += 1;
-                // Homes use the same addresses as other homes.
-                (*site, IpAddr::from([192, 168, 1, 9 + *hosts]))
-            });
+            let behind = plan.nat.map(|nat| self.move_in(&mut homes, nat));
             let address = match behind {
                 Some((_, home)) => home,
                 None => [192, 0, 2, 1 + number].into(),
@@ -121,6 +116,38 @@ impl<'a> Stage<'a> {
         for index in 0..self.seats.len() {
             self.tell_servers(index);
         }
+    }
+
+    /// The NAT of this number, built if it is not there yet, and the address of one more host behind it.
+    fn move_in(&mut self, homes: &mut BTreeMap<u8, Home>, number: u8) -> (SiteId, IpAddr) {
+        let site = self.home(homes, number);
+        let hosts = homes
+            .get(&number)
+            .map_or(0, |home| home.hosts)
+            .saturating_add(1);
+        homes.insert(number, Home { site, hosts });
+        // Homes use the same addresses as other homes.
+        (site, [192, 168, 1, hosts.saturating_add(9)].into())
+    }
+
+    fn home(&mut self, homes: &mut BTreeMap<u8, Home>, number: u8) -> SiteId {
+        if let Some(home) = homes.get(&number) {
+            return home.site;
+        }
+        let scenario = self.scenario;
+        let mut around = scenario
+            .nat_behind(number)
+            .map(|around| self.home(homes, around));
+        for (depth, nat) in (2..).zip(scenario.boxes_of(number).iter().rev()) {
+            let public: IpAddr = match around {
+                None => [198, 51, 100, number.saturating_add(1)].into(),
+                Some(_) => [100, 64, number, depth].into(),
+            };
+            around = Some(self.world.add_nat(around, public, *nat));
+        }
+        let site = around.expect("a NAT of a scenario is one at least");
+        homes.insert(number, Home { site, hosts: 0 });
+        site
     }
 
     /// A new process for a seat.

@@ -149,7 +149,10 @@ impl Stage<'_> {
 
     fn cut(&mut self, from: usize, to: usize, both: bool, for_ms: u64) {
         let network = self.world.network();
-        let [from, to] = [from, to].map(|host| network.site_of(self.seats[host].host));
+        let [from, to] = [from, to].map(|host| {
+            let site = network.site_of(self.seats[host].host);
+            network.outermost(site)
+        });
         network.set_one_way_cut(from, to, true);
         self.later(for_ms, Undo::Mend(from, to));
         if both {

@@ -67,6 +67,7 @@ impl Scenario {
         {
             return Err("a server is in public".to_owned());
         }
+        self.check_nats()?;
         if self.faults.mtu < MTU_MIN {
             return Err(format!("a link takes at least {MTU_MIN} octets"));
         }

@@ -6,12 +6,12 @@ mod running;
 mod tests;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use keyway_wire::Time;
 
 use self::recording::Recording;
 use crate::invariants::Wire;
+use crate::nat::NatConfig;
 use crate::network::{HostId, Network, Packet, Place, SiteId};
 use crate::program::{Counters, Program};
 use crate::queue::EventQueue;
@@ -114,14 +114,19 @@ impl<P: Program> World<P> {
         self.start(host, program)
     }
 
-    /// Adds a NAT, with nobody behind it yet. It forgets a mapping after `timeout` without use.
-    pub fn add_nat(&mut self, public: IpAddr, timeout: Duration) -> SiteId {
-        self.network.add_nat(public, timeout)
+    /// Adds a NAT, with nobody behind it yet: in public, or behind another site.
+    pub fn add_nat(&mut self, behind: Option<SiteId>, public: IpAddr, config: NatConfig) -> SiteId {
+        self.network.add_nat(behind, public, config)
     }
 
-    /// Adds a host behind a NAT.
-    pub fn add_host_behind(&mut self, nat: SiteId, address: IpAddr, program: P) -> HostId {
-        let host = self.network.add_host(nat, address);
+    /// Adds a router, with nobody behind it yet. It translates nothing, and keeps out nothing unless it is given a firewall.
+    pub fn add_router(&mut self, behind: Option<SiteId>) -> SiteId {
+        self.network.add_router(behind)
+    }
+
+    /// Adds a host behind a NAT or router.
+    pub fn add_host_behind(&mut self, site: SiteId, address: IpAddr, program: P) -> HostId {
+        let host = self.network.add_host(site, address);
         self.start(host, program)
     }
 
@@ -212,11 +217,8 @@ impl<P: Program> World<P> {
 
     /// Lets a packet come out of nowhere, at once, as somebody can make it who writes any source that he likes. Gives who
     /// received it and how many datagrams it sent because of it; nothing if a NAT kept it out, or nobody is at that address.
-    pub fn inject(&mut self, mut packet: Packet) -> Option<(HostId, u64)> {
-        let site = self.network.site_at(packet.destination.ip())?;
-        let host = self
-            .network
-            .deliver(self.now, Place::Site(site), &mut packet)?;
+    pub fn inject(&mut self, packet: Packet) -> Option<(HostId, u64)> {
+        let (host, mut packet) = self.network.enter(self.now, packet)?;
         if self.hosts[host.0].is_asleep {
             return None;
         }

@@ -6,7 +6,7 @@ use keyway_wire::Time;
 
 use super::{Flight, Host, World};
 use crate::failure::Failure;
-use crate::network::{Arrival, HostId, Packet, Place};
+use crate::network::{Arrival, HostId, Landing, Packet, Place};
 use crate::program::{Program, SendTo, Way};
 use crate::sightings::{Kind, Sighting};
 
@@ -88,17 +88,25 @@ impl<P: Program> World<P> {
     fn arrive(&mut self, flight: Flight) {
         let Flight { place, packet } = flight;
         self.note_arrival(&packet);
-        let mut first = packet.clone();
-        let host = self.network.deliver(self.now, place, &mut first);
-        if let Some(host) = host {
-            self.run_ahead(host, place, &packet);
-        }
+        let queue = &mut self.queue;
+        let landing = self.network.land(self.now, place, packet.clone(), |next| {
+            let Arrival {
+                time,
+                place,
+                packet,
+            } = next;
+            queue.add(time, Flight { place, packet });
+        });
+        let Landing::Host(host, mut first) = landing else {
+            return;
+        };
+        self.run_ahead(host, place, &packet);
         let mut buffer = std::mem::take(&mut first.payload);
         let stride = buffer.len();
         let count = 1 + self.gather(place, &packet, &mut buffer);
-        let Some(host) = host.filter(|host| !self.hosts[host.0].is_asleep) else {
+        if self.hosts[host.0].is_asleep {
             return;
-        };
+        }
         first.payload = buffer;
         self.hosts[host.0].counters.received += count;
         self.hand_over(host, &mut first, stride);

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use super::validation::ChallengeData;
 use crate::Route;
 
-/// Challenges that are answered for one batch of packets; a flood of them costs no more than that (CVE-2023-49295).
+/// Challenges that wait for their answer at most; a flood of them in one batch of packets costs no more than that (CVE-2023-49295).
 const RESPONSES_MAX: usize = 4;
 
 /// A PATH_CHALLENGE that is to be answered where it came from.
@@ -30,6 +30,12 @@ impl Responses {
         }
     }
 
+    /// The one that is answered next: the youngest, whose sender still waits for it most likely.
+    pub(crate) fn next(&self) -> Option<&Response> {
+        self.waiting.last()
+    }
+
+    /// Takes it out.
     pub(crate) fn pop(&mut self) -> Option<Response> {
         self.waiting.pop()
     }
@@ -37,10 +43,6 @@ impl Responses {
     /// Gives back room that is left over.
     pub(crate) fn rest(&mut self) {
         self.waiting.shrink_to_fit();
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
     }
 }
 
@@ -65,6 +67,6 @@ mod tests {
         }
         let answered = std::iter::from_fn(|| responses.pop()).count();
         assert_eq!(answered, RESPONSES_MAX);
-        assert!(responses.is_empty());
+        assert!(responses.next().is_none());
     }
 }

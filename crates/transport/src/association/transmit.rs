@@ -90,7 +90,7 @@ impl Association {
             Phase::Answering(_) => return found(Time::ZERO, Task::Close),
             Phase::Ended => return,
         }
-        if !self.responses.is_empty() {
+        if self.can_respond() {
             found(Time::ZERO, Task::Respond);
         }
         for (index, when, validation) in self.validations.challenges() {
@@ -169,6 +169,15 @@ impl Association {
         due.filter(|(_, space)| self.ack_path(space) == Some(path.id))
             .map(|(when, _)| when)
             .min()
+    }
+
+    /// Whether there is an answer to a challenge to be sent, and an id for it to go under. Ids come over the relay at first, and
+    /// challenges may come sooner, over the direct way that they are about: they wait, since the next one is a while off.
+    fn can_respond(&self) -> bool {
+        self.responses.next().is_some_and(|response| {
+            let path = self.paths.by_route(&response.route);
+            path.is_some_and(|path| path.cid.is_some()) || self.cids.can_probe()
+        })
     }
 
     /// Octets that a challenge may have: 0 if it cannot be sent at all.

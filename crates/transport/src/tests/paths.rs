@@ -82,6 +82,21 @@ fn a_transfer_moves_from_the_relay_to_a_direct_path() {
     }
 }
 
+// M5
+#[test]
+fn a_challenge_that_overtakes_the_ids_for_its_answer_is_answered_when_they_come() {
+    let mut pair = Pair::new(1, relayed_first(Faults::none(20)));
+    pair.a.send_stream(1_000);
+    let is_confirmed = |event: &AssociationEvent| matches!(event, AssociationEvent::Confirmed);
+    let confirmed = pair.run_until(SECOND, |pair| pair.b.count(is_confirmed) > 0);
+    assert!(confirmed, "{}", pair.describe());
+    // The ids that B gives out go over the relay, which takes twice as long as the direct way.
+    let (probed, to_a) = (pair.now, pair.network.links[1].at_b);
+    pair.b.association.probe(probed, to_a);
+    pair.run_for(Duration::from_millis(40 + 20 + 5));
+    assert_eq!(pair.b.selected(), Some(to_a), "{}", pair.describe());
+}
+
 // M1, R8.12, at the end that has no NAT in front of it.
 #[test]
 fn a_nat_that_rebinds_costs_a_round_trip_or_two() {

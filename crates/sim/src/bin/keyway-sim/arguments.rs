@@ -4,10 +4,15 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use keyway_sim::{PROPERTIES, Property, by_name};
+use keyway_sim::{NatKind, PROPERTIES, Property, Setting, by_name};
+
+use crate::matrix::Matrix;
 
 /// How many seeds of each property are run if nobody says another number.
 const SEEDS: u64 = 100;
+
+/// How many runs each cell of the matrix has if nobody says another number.
+const MATRIX_SEEDS: u64 = 10;
 
 /// Within how many seeds a planted fault has to be found.
 const HUNT_SEEDS: u64 = 2_000;
@@ -25,6 +30,12 @@ Usage: keyway-sim [OPTIONS] [PROPERTY…]
   --scenario FILE     play this scenario alone
   --faults            hunt for each planted fault, in --seeds seeds [default: 2000]; needs the feature `planted-faults`
   --fault NAME        hunt for this one alone
+  --matrix            every kind of NAT against every other, --seeds times [default: 10]
+  --setting NAME      how their networks lie to each other: apart, overlapping, one_nat, one_nat_hairpin, one_carrier,
+                      one_carrier_hairpin, ipv6, or all [default: apart]
+  --pair A,B          this pair alone, dialler first: public, full_cone, address_restricted, port_restricted,
+                      carrier_double, symmetric_sequential, symmetric_random
+  --json              the matrix as JSON
 
 Properties:
 ";
@@ -41,6 +52,7 @@ pub(crate) struct Arguments {
     pub(crate) store: Option<PathBuf>,
     pub(crate) scenario: Option<PathBuf>,
     pub(crate) hunt: Option<Hunt>,
+    pub(crate) matrix: Option<Matrix>,
 }
 
 /// Which planted faults are hunted for.
@@ -85,13 +97,19 @@ impl Arguments {
             store: None,
             scenario: None,
             hunt: None,
+            matrix: None,
         };
+        let mut matrix = Matrix::default();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
             match word.as_str() {
                 "--help" | "-h" => return Ok(None),
                 "--trace" => arguments.trace = true,
                 "--faults" => arguments.hunt = Some(Hunt::All),
+                "--matrix" => arguments.matrix = Some(Matrix::default()),
+                "--setting" => matrix.settings = settings(&value()?)?,
+                "--pair" => matrix.pair = Some(pair(&value()?)?),
+                "--json" => matrix.json = true,
                 "--fault" => arguments.hunt = Some(Hunt::One(value()?)),
                 "--seeds" => seeds.count = Some(number(&value()?)?),
                 "--from" => seeds.from = Some(number(&value()?)?),
@@ -109,14 +127,18 @@ impl Arguments {
                 name => arguments.properties.push(property(name)?),
             }
         }
-        arguments.finish(&seeds)
+        arguments.finish(&seeds, matrix)
     }
 
-    fn finish(mut self, seeds: &Seeds) -> Result<Option<Self>, String> {
-        let usual = if self.hunt.is_some() {
-            HUNT_SEEDS
-        } else {
-            SEEDS
+    fn finish(mut self, seeds: &Seeds, matrix: Matrix) -> Result<Option<Self>, String> {
+        if self.matrix.is_none() && matrix != Matrix::default() {
+            return Err("--setting, --pair and --json are for --matrix".to_owned());
+        }
+        self.matrix = self.matrix.map(|_| matrix);
+        let usual = match (&self.hunt, &self.matrix) {
+            (Some(_), _) => HUNT_SEEDS,
+            (None, Some(_)) => MATRIX_SEEDS,
+            (None, None) => SEEDS,
         };
         self.seeds = seeds.range(usual)?;
         self.replay = seeds.one.is_some();
@@ -136,6 +158,20 @@ fn property(name: &str) -> Result<Property, String> {
     by_name(name)
         .copied()
         .ok_or_else(|| format!("there is no property {name}"))
+}
+
+fn settings(text: &str) -> Result<Vec<Setting>, String> {
+    match text {
+        "all" => Ok(Setting::ALL.to_vec()),
+        name => Ok(vec![name.parse()?]),
+    }
+}
+
+fn pair(text: &str) -> Result<(NatKind, NatKind), String> {
+    let (a, b) = text
+        .split_once(',')
+        .ok_or_else(|| format!("{text} is no pair: A,B"))?;
+    Ok((a.parse()?, b.parse()?))
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -182,6 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_the_matrix_can_be_asked_for() {
+        let arguments = parse("--matrix --pair public,full_cone --setting ipv6 --json");
+        let arguments = arguments.unwrap().unwrap();
+        let expected = Matrix {
+            settings: vec![Setting::Ipv6],
+            pair: Some((NatKind::Public, NatKind::FullCone)),
+            json: true,
+        };
+        assert_eq!((arguments.matrix, arguments.seeds), (Some(expected), 0..10));
+        let all = parse("--setting all --matrix").unwrap().unwrap();
+        assert_eq!(all.matrix.unwrap().settings, Setting::ALL);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             "--seeds",
@@ -193,6 +243,10 @@ mod tests {
             "--seed 1 --from 2",
             "--from 18446744073709551615",
             "--more",
+            "--json",
+            "--matrix --pair public",
+            "--matrix --pair public,cone",
+            "--matrix --setting nowhere",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

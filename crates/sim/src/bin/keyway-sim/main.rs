@@ -1,7 +1,8 @@
-//! Runs the simulator's properties over many seeds, or one seed again: `cargo xtask sim`.
+//! Runs the simulator's properties over many seeds, one seed again, or the matrix of NATs: `cargo xtask sim`.
 
 mod arguments;
 mod faults;
+mod matrix;
 mod runner;
 mod stored;
 
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> ExitCode {
+    if let Some(matrix) = &arguments.matrix {
+        return matrix::run(matrix, &arguments.seeds, arguments.trace);
+    }
     match (&arguments.hunt, &arguments.scenario) {
         (Some(hunt), _) => faults::run(hunt, arguments.seeds.end),
         (None, Some(file)) => stored::play(file, arguments.trace),

@@ -74,7 +74,7 @@ impl Actor {
     ) -> Self {
         // Every machine has a loopback address too; nobody may be told of it.
         let addresses = [local.ip(), std::net::Ipv4Addr::LOCALHOST.into()];
-        let mut machine = Machine::new((now, wall), secret, seed, local, &addresses, config);
+        let mut machine = Machine::new((now, wall), secret, seed, &[local], &addresses, config);
         if !machine.is_relay {
             machine
                 .node
