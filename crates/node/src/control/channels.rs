@@ -57,7 +57,18 @@ impl Control {
             .is_some_and(|peer| peer.is_wanted() || peer.association.is_some())
         {
             self.keep_channel(worker, now, id, Channel { server, token });
-        } else if let Some(server) = self.servers.get_mut(server as usize) {
+        } else {
+            self.decline_channel(server, token);
+        }
+    }
+
+    /// Nobody here has a use for a channel that the server speaks of. Where it spoke of it before (it offers a channel, and gives
+    /// the same to whoever asks for one), what it was kept for then decides when it goes.
+    fn decline_channel(&mut self, server: u32, token: Token) {
+        if self.channels.contains_key(&token) {
+            return;
+        }
+        if let Some(server) = self.servers.get_mut(server as usize) {
             server.client.close_channel(token);
         }
     }
@@ -83,10 +94,7 @@ impl Control {
         let welcome = self.policy.welcomes(&id)
             || known.is_some_and(|peer| peer.association.is_some() || peer.is_wanted());
         if !welcome || id == self.id {
-            if let Some(server) = self.servers.get_mut(server as usize) {
-                server.client.close_channel(token);
-            }
-            return;
+            return self.decline_channel(server, token);
         }
         let channel = Channel { server, token };
         self.keep_channel(worker, now, id, channel);
