@@ -123,8 +123,7 @@ fn tools() -> Result<Vec<String>> {
         .into_iter()
         .map(|tool| {
             let version = process::output(process::program(tool).arg("--version"))?;
-            let line = version.lines().next().unwrap_or_default();
-            Ok(format!("`{tool}`: {line}"))
+            Ok(version.lines().next().unwrap_or_default().to_owned())
         })
         .collect()
 }

@@ -83,7 +83,7 @@ mod tests {
             ("wire/bulk/parse", 61.5),
             ("handshake/write INIT, known", 1_234_567.0),
         ];
-        let page = page(&counts, &["`rustc`: 1.95".to_owned()]);
+        let page = page(&counts, &["rustc 1.95".to_owned()]);
         let read = parse(&page);
         assert_eq!(read.len(), counts.len(), "{page}");
         for (case, count) in counts {
