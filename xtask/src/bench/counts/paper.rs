@@ -10,7 +10,7 @@ pub(super) fn heading() -> String {
 /// One case, beside what is committed of it.
 pub(super) fn row(case: &str, count: f64, before: Option<f64>) -> String {
     let (committed, change) = match before {
-        Some(before) => (shown(before), format!("{:+.2} %", percent(count, before))),
+        Some(before) => (shown(before), format!("{:+.1} %", percent(count, before))),
         None => ("–".to_owned(), "new".to_owned()),
     };
     line(case, &shown(count), &committed, &change)
@@ -20,9 +20,11 @@ fn line(case: &str, count: &str, committed: &str, change: &str) -> String {
     format!("{case:<58} {count:>13} {committed:>13} {change:>10}")
 }
 
-/// By how much it is more, of a hundred.
+/// By how much it is more, of a hundred, to a tenth: what the page rounds off, and what moves from run to run, is below that.
 fn percent(count: f64, before: f64) -> f64 {
-    (count - before) / before * 100.0
+    let tenths = ((count - before) / before * 1_000.0).round();
+    // Not -0.
+    tenths / 10.0 + 0.0
 }
 
 /// The page; `tools` are those that the counts depend on.
@@ -93,8 +95,9 @@ mod tests {
 
     #[test]
     fn a_change_is_told_in_per_cent_of_what_is_committed() {
-        assert!(row("seal", 2_020.0, Some(2_000.0)).ends_with("+1.00 %"));
-        assert!(row("seal", 1_000.0, Some(2_000.0)).ends_with("-50.00 %"));
+        assert!(row("seal", 2_020.0, Some(2_000.0)).ends_with("+1.0 %"));
+        assert!(row("seal", 1_000.0, Some(2_000.0)).ends_with("-50.0 %"));
+        assert!(row("seal", 1_999.9, Some(2_000.0)).ends_with("+0.0 %"));
         assert!(row("seal", 1_000.0, None).ends_with("new"));
     }
 }
