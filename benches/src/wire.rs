@@ -7,11 +7,12 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use keyway_wire::{
     AckFrame, Cid, CidSequence, DATA_HEADER_LEN, DataHeader, Frame, Frames, Packet, Slot,
     StreamFrame, StreamId, TAG_LEN, emit_ack,
 };
+
+use crate::{Amount, Meter};
 
 /// Octets of the packets that most paths of the internet carry.
 const PACKET_LEN: usize = 1_452;
@@ -27,9 +28,7 @@ fn header() -> DataHeader {
 }
 
 /// Bulk transfer: a packet full of one stream.
-fn bulk(c: &mut Criterion) {
-    let mut group = c.benchmark_group("wire/bulk");
-    group.throughput(Throughput::Bytes(PACKET_LEN as u64));
+pub(crate) fn bulk(meter: &mut impl Meter) {
     let data = [0x5a; PACKET_LEN];
     let mut packet = [0; PACKET_LEN];
     let stream = StreamId::new(4).unwrap_or_else(|| unreachable!("4 is below 2^62"));
@@ -47,22 +46,18 @@ fn bulk(c: &mut Criterion) {
         start + black_box(frame).emit_to_end(&mut packet[start..])
     };
     assert_eq!(emit(&mut packet), PACKET_LEN - TAG_LEN);
-    group.bench_function("parse", |b| {
-        b.iter(|| {
-            let header = Packet::parse(black_box(&packet));
-            let frames = Frames::new(black_box(&packet[DATA_HEADER_LEN..PACKET_LEN - TAG_LEN]));
-            (header, frames.last())
-        });
+    let amount = Amount::Octets(PACKET_LEN);
+    meter.measure("wire/bulk/parse", amount, || {
+        let header = Packet::parse(black_box(&packet));
+        let frames = Frames::new(black_box(&packet[DATA_HEADER_LEN..PACKET_LEN - TAG_LEN]));
+        (header, frames.last())
     });
-    group.bench_function("emit", |b| b.iter(|| emit(black_box(&mut packet))));
-    group.finish();
+    meter.measure("wire/bulk/emit", amount, || emit(black_box(&mut packet)));
 }
 
 /// Many small messages: a packet of 30 frames.
-fn small_frames(c: &mut Criterion) {
+pub(crate) fn small_frames(meter: &mut impl Meter) {
     const FRAMES: u32 = 30;
-    let mut group = c.benchmark_group("wire/small frames");
-    group.throughput(Throughput::Elements(FRAMES.into()));
     let frames: Vec<_> = (0..FRAMES)
         .filter_map(|index| StreamId::new(index.into()))
         .map(|stream| {
@@ -85,23 +80,22 @@ fn small_frames(c: &mut Criterion) {
         Frames::new(&payload[..len]).filter_map(Result::ok).count(),
         frames.len()
     );
-    group.bench_function("parse", |b| {
-        b.iter(|| {
-            Frames::new(black_box(&payload[..len]))
-                .filter_map(Result::ok)
-                .map(|frame| frame.len())
-                .sum::<usize>()
-        });
+    let amount = Amount::Items(frames.len());
+    meter.measure("wire/small frames/parse", amount, || {
+        Frames::new(black_box(&payload[..len]))
+            .filter_map(Result::ok)
+            .map(|frame| frame.len())
+            .sum::<usize>()
     });
-    group.bench_function("emit", |b| b.iter(|| emit(black_box(&mut payload))));
-    group.finish();
+    meter.measure("wire/small frames/emit", amount, || {
+        emit(black_box(&mut payload))
+    });
 }
 
 /// ACKs: one range, as on a clean path, and 64, the most that there may be.
-fn acks(c: &mut Criterion) {
-    let mut group = c.benchmark_group("wire/ack");
-    for count in [1u64, 64] {
-        let ranges = (0..count)
+pub(crate) fn acks(meter: &mut impl Meter) {
+    for count in [1, 64] {
+        let ranges = (0..count as u64)
             .map(|index| 5_000_000 - index * 100)
             .map(|end| end - 90..=end);
         let emit = |out: &mut [u8]| {
@@ -114,23 +108,20 @@ fn acks(c: &mut Criterion) {
         };
         let mut payload = [0; AckFrame::LEN_MAX];
         let len = emit(&mut payload);
-        group.throughput(Throughput::Elements(count));
-        group.bench_function(format!("parse and iterate, ranges {count}"), |b| {
-            b.iter(|| match Frames::new(black_box(&payload[..len])).next() {
+        let amount = Amount::Items(count);
+        let parse = format!("wire/ack/parse and iterate, ranges {count}");
+        meter.measure(&parse, amount, || {
+            match Frames::new(black_box(&payload[..len])).next() {
                 Some(Ok(Frame::Ack(ack))) => ack
                     .ranges
                     .iter()
                     .map(|range| range.end() - range.start())
                     .sum::<u64>(),
                 other => unreachable!("{other:?} instead of the ACK that was written"),
-            });
+            }
         });
-        group.bench_function(format!("emit, ranges {count}"), |b| {
-            b.iter(|| emit(black_box(&mut payload)))
+        meter.measure(&format!("wire/ack/emit, ranges {count}"), amount, || {
+            emit(black_box(&mut payload))
         });
     }
-    group.finish();
 }
-
-criterion_group!(benches, bulk, small_frames, acks);
-criterion_main!(benches);
