@@ -113,7 +113,7 @@ pub(crate) struct NodeOptions {
     #[arg(long, value_name = "IP:PORT", env = "KEYWAY_BIND", value_parser = local_address)]
     pub(crate) bind: Option<SocketAddr>,
 
-    /// Memory that streams and datagrams of all peers together may take, like 64M or 2G [default: 256M]
+    /// Memory that streams and datagrams of all peers together may take, like 64M or 2G [default: 4G]
     ///
     /// Each peer takes up to 64K beside that.
     #[arg(long, value_name = "SIZE", env = "KEYWAY_MEMORY", value_parser = size::parse)]
@@ -161,7 +161,7 @@ pub(crate) struct Server {
     #[arg(long, value_name = "HOST:PORT", env = "KEYWAY_ADVERTISE")]
     pub(crate) advertise: Option<String>,
 
-    /// Memory that streams and datagrams of all peers together may take, like 64M or 2G [default: 256M]
+    /// Memory that streams and datagrams of all peers together may take, like 64M or 2G [default: 4G]
     ///
     /// Each peer takes up to 64K beside that.
     #[arg(long, value_name = "SIZE", env = "KEYWAY_MEMORY", value_parser = size::parse)]

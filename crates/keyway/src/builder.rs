@@ -170,7 +170,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Octets of memory that streams and datagrams may take, with all peers together: 256 MiB without a word, and 64 KiB more for each
+    /// Octets of memory that streams and datagrams may take, with all peers together: 4 GiB without a word, and 64 KiB more for each
     /// peer whatever this says. The same as [`Limits::memory_max`], which says what that means; what is called last counts.
     pub fn memory_max(mut self, octets: u64) -> Self {
         self.limits.memory_max = octets;

@@ -1,5 +1,7 @@
 //! Where a node's driver runs: in a task of the application's runtime, or on a thread of its own.
 
+use std::sync::mpsc::sync_channel;
+
 use tokio::runtime::{Builder, Runtime};
 
 use crate::driver::Driver;
@@ -48,10 +50,21 @@ impl Home {
                 return Err(error);
             }
         };
-        std::thread::Builder::new()
-            .name("keyway".to_owned())
-            .spawn(move || runtime.block_on(driver))
-            .map_err(BindError::Thread)?;
+        // Handed over once there is a thread: a closure that no thread takes is dropped, and the runtime with it.
+        let (hand_over, take_over) = sync_channel::<(Runtime, Driver)>(1);
+        let thread = std::thread::Builder::new().name("keyway".to_owned());
+        let spawned = thread.spawn(move || {
+            if let Ok((runtime, driver)) = take_over.recv() {
+                runtime.block_on(driver);
+            }
+        });
+        if let Err(error) = spawned {
+            drop(driver);
+            runtime.shutdown_background();
+            return Err(BindError::Thread(error));
+        }
+        // The thread waits for it.
+        let _ = hand_over.send((runtime, driver));
         Ok(made)
     }
 }

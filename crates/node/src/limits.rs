@@ -38,17 +38,16 @@ pub struct Limits {
     /// Octets of memory for the streams and datagrams of all associations together: what arrived and is not read, what was written and
     /// is not acknowledged, what a peer was told it may send, and what its open streams take. Beyond it, each association has
     /// what is guaranteed to it and no more: 64 KiB with the defaults of [`AssociationConfig`](crate::AssociationConfig) (credit for
-    /// 16 KiB, 8 KiB to write, 4 KiB of datagrams in each direction, 8 streams of 4 KiB). So all buffers together take at most
-    /// `memory_max + associations_max * 64 KiB`, whatever peers do: who allows many peers that it does not trust, on a small machine,
-    /// sets both.
+    /// 16 KiB, 8 KiB to write, 4 KiB of datagrams in each direction, 8 streams of 4 KiB). So buffers keep at most
+    /// `memory_max + associations_max * 64 KiB` of what is counted: who allows many peers that it does not trust, on a small machine,
+    /// sets both. Not counted is what small pieces cost beside their octets: where memory is short, a peer that sends single octets
+    /// takes some hundred times what they count for.
     ///
     /// An association may hold of what is free the fraction that is free, so that however many of them hold what they
-    /// can for ever, `n` leave the `n + 1`st part free; who has no use for memory gives it back within a second. Nothing ends
-    /// where memory is short: windows stay small, and everything is as slow as that makes it. The default of 256 MiB lets two busy
-    /// associations have all of the 64 MiB that their own limits allow, and eight 23 MiB each.
-    ///
-    /// (Proof of the bound: each buffer asks before it keeps anything, and is refused beyond what is guaranteed and what its
-    /// association has borrowed; and what all of them have borrowed is one number, which is never let above this one.)
+    /// can for ever, `n` leave the `n + 1`st part free; who has no use for memory gives it back within a second. Where memory is
+    /// short windows stay small. Who was refused asks again with the next packet of its own association, not when another one gives
+    /// memory back: a stream may stand still until then, and one that uses credit which others have the memory for by now may end by
+    /// patience. So the default of 4 GiB is far above what associations of a machine in order use, each of them 64 MiB by its own limits.
     pub memory_max: u64,
     /// Probes for direct paths, of up to 1,200 octets each, to all peers together. The default of 200 in a second is 2 Mbit/s:
     /// what a node can be made to send to those who did not ask, by however many peers.
@@ -76,7 +75,7 @@ impl Default for Limits {
             strangers: Rate::new(100, 100),
             associations_max: 65_536,
             half_open_max: 1024,
-            memory_max: 256 * 1024 * 1024,
+            memory_max: 4 * 1024 * 1024 * 1024,
             probes: Rate::new(200, 400),
             probes_per_target: Rate::new(10, 60),
             relay_queue_max: 4 * 1024 * 1024,

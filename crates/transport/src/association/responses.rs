@@ -23,21 +23,22 @@ pub(crate) struct Responses {
 }
 
 impl Responses {
-    /// One more; dropped if too many wait, since its sender tries again.
+    /// One more; if too many wait, the oldest goes, since its sender tries again.
     pub(crate) fn push(&mut self, response: Response) {
-        if self.waiting.len() < RESPONSES_MAX {
-            self.waiting.push(response);
+        if self.waiting.len() == RESPONSES_MAX {
+            self.waiting.remove(0);
         }
+        self.waiting.push(response);
     }
 
-    /// The one that is answered next: the youngest, whose sender still waits for it most likely.
-    pub(crate) fn next(&self) -> Option<&Response> {
-        self.waiting.last()
+    /// The one that is answered next, of those that can be: the youngest, whose sender still waits for it most likely.
+    pub(crate) fn next(&self, can_be: impl Fn(&Response) -> bool) -> Option<usize> {
+        self.waiting.iter().rposition(can_be)
     }
 
     /// Takes it out.
-    pub(crate) fn pop(&mut self) -> Option<Response> {
-        self.waiting.pop()
+    pub(crate) fn take(&mut self, index: usize) -> Response {
+        self.waiting.remove(index)
     }
 
     /// Gives back room that is left over.
@@ -65,8 +66,9 @@ mod tests {
                 size: 1200,
             });
         }
-        let answered = std::iter::from_fn(|| responses.pop()).count();
-        assert_eq!(answered, RESPONSES_MAX);
-        assert!(responses.next().is_none());
+        let youngest = responses.next(|_| true).map(|index| responses.take(index));
+        assert_eq!(youngest.unwrap().data, [255; 8]);
+        let next = || Some(responses.take(responses.next(|_| true)?));
+        assert_eq!(std::iter::from_fn(next).count(), RESPONSES_MAX - 1);
     }
 }

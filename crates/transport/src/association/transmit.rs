@@ -90,7 +90,7 @@ impl Association {
             Phase::Answering(_) => return found(Time::ZERO, Task::Close),
             Phase::Ended => return,
         }
-        if self.can_respond() {
+        if self.next_response().is_some() {
             found(Time::ZERO, Task::Respond);
         }
         for (index, when, validation) in self.validations.challenges() {
@@ -171,10 +171,10 @@ impl Association {
             .min()
     }
 
-    /// Whether there is an answer to a challenge to be sent, and an id for it to go under. Ids come over the relay at first, and
+    /// The answer to a challenge that is to be sent next, of those for which there is an id to go under. Ids come over the relay at first, and
     /// challenges may come sooner, over the direct way that they are about: they wait, since the next one is a while off.
-    fn can_respond(&self) -> bool {
-        self.responses.next().is_some_and(|response| {
+    fn next_response(&self) -> Option<usize> {
+        self.responses.next(|response| {
             let path = self.paths.by_route(&response.route);
             path.is_some_and(|path| path.cid.is_some()) || self.cids.can_probe()
         })
@@ -341,7 +341,7 @@ impl Association {
 
     /// Answers a challenge on the route where it came from, with no more octets than it had.
     fn send_response(&mut self, now: Time, batch: &mut Batch) -> Option<Transmit> {
-        let response = self.responses.pop()?;
+        let response = self.responses.take(self.next_response()?);
         let (route, local) = (response.route, response.local);
         let frame = Frame::PathResponse(PathResponseFrame {
             data: response.data,

@@ -29,11 +29,6 @@ impl Loan {
         self.used
     }
 
-    /// Whether all that is used is there to be used.
-    pub(crate) fn is_covered(&self) -> bool {
-        self.used <= self.floor + self.borrowed
-    }
-
     /// Octets that need not be borrowed.
     pub(crate) fn floor(&self) -> u64 {
         self.floor
@@ -45,10 +40,11 @@ impl Loan {
         (self.floor + self.borrowed).saturating_sub(self.used)
     }
 
-    /// Sees to it that `octets` can be used; borrows them if need be. Whether they can.
+    /// Sees to it that `octets` can be used; borrows them if need be, and what is used without being covered. Whether they can.
     #[inline]
     pub(crate) fn secure(&mut self, octets: u64) -> bool {
-        self.spare() >= octets || self.borrow(octets - self.spare())
+        let missing = (self.used + octets).saturating_sub(self.floor + self.borrowed);
+        missing == 0 || self.borrow(missing)
     }
 
     /// Sees to it that as much of `octets` as there is can be used, though less than `least` is not worth borrowing. Returns how much that is.
