@@ -116,7 +116,7 @@ pub(crate) struct NodeOptions {
     /// Memory that streams and datagrams of all peers together may take, like 64M or 2G [default: 4G]
     ///
     /// Each peer takes up to 64K beside that.
-    #[arg(long, value_name = "SIZE", env = "KEYWAY_MEMORY", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", env = "KEYWAY_MEMORY", value_parser = size::memory)]
     pub(crate) memory: Option<u64>,
 }
 
@@ -164,7 +164,7 @@ pub(crate) struct Server {
     /// Memory that streams and datagrams of all peers together may take, like 64M or 2G [default: 4G]
     ///
     /// Each peer takes up to 64K beside that.
-    #[arg(long, value_name = "SIZE", env = "KEYWAY_MEMORY", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", env = "KEYWAY_MEMORY", value_parser = size::memory)]
     pub(crate) memory: Option<u64>,
 }
 

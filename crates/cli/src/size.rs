@@ -1,16 +1,28 @@
 //! Sizes on the command line.
 
-/// Reads `512M`, `64K`, `2G`, or a bare number of octets. Units are powers of 1,024, as in `MemoryMax` of systemd.
-pub(crate) fn parse(text: &str) -> Result<u64, String> {
+/// With less, the guaranteed windows are all there is, and everything crawls.
+const LEAST: u64 = 1 << 20;
+
+/// Reads an amount of memory: `512M`, `64MiB`, `2Gi`, or a bare number of octets. Units are powers of 1,024, as in `MemoryMax` of
+/// systemd.
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    let size = parse(text)?;
+    if size < LEAST {
+        return Err("that is too little for any stream: 1M is the least".to_owned());
+    }
+    Ok(size)
+}
+
+fn parse(text: &str) -> Result<u64, String> {
     let digits = text
         .find(|letter: char| !letter.is_ascii_digit())
         .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit: u64 = match unit {
         "" => 1,
-        "K" | "KiB" => 1 << 10,
-        "M" | "MiB" => 1 << 20,
-        "G" | "GiB" => 1 << 30,
+        "K" | "Ki" | "KiB" => 1 << 10,
+        "M" | "Mi" | "MiB" => 1 << 20,
+        "G" | "Gi" | "GiB" => 1 << 30,
         other => {
             return Err(format!(
                 "unknown unit `{other}`: write K, M or G, as in 256M"
@@ -35,6 +47,13 @@ mod tests {
         assert_eq!(parse("256MiB"), Ok(256 << 20));
         assert_eq!(parse("2G"), Ok(2 << 30));
         assert_eq!(parse("0"), Ok(0));
+    }
+
+    #[test]
+    fn memory_in_which_nothing_moves_is_refused() {
+        assert_eq!(memory("1Mi"), Ok(1 << 20));
+        assert!(memory("1023K").unwrap_err().contains("1M is the least"));
+        assert!(memory("0").is_err() && memory("64m").is_err());
     }
 
     #[test]
